@@ -1,0 +1,1 @@
+//! The public edge of Touchstone: collects attestations, verifies, stores and serves them

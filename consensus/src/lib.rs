@@ -1,0 +1,1 @@
+//! One oracle round as a sans-IO state machine

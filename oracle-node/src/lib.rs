@@ -1,0 +1,1 @@
+//! The Touchstone oracle node: engine, key vault, storage and operator commands

@@ -1,0 +1,1 @@
+//! The deterministic simulator, the adversary, end-to-end stories and the shared vectors
