@@ -1,0 +1,211 @@
+//! One module per exchange, each a pair of pure functions: build the request, parse the answer.
+//!
+//! A price is taken with the time of its trade. Where an exchange's ticker does not date its last trade (Kraken has no
+//! time at all; Binance, Bitstamp and OKX write the server's time) the list of trades is polled instead.
+
+mod binance;
+mod bitstamp;
+mod coinbase;
+mod error;
+mod kraken;
+mod okx;
+#[cfg(test)]
+mod test_support;
+
+pub use error::{ParseError, RequestError};
+use touchstone_types::{Decimal, FeedName};
+
+use crate::{Endpoint, Quote, json::Shape};
+
+/// A GET request without a body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpRequest {
+    /// Absolute URL.
+    pub url: String,
+    /// Which answer it asks for.
+    pub endpoint: Endpoint,
+}
+
+/// One price in an answer, before it is given its source and pair.
+#[derive(Clone, Copy, Debug)]
+struct Tick {
+    price: Decimal,
+    trade_time_ms: Option<u64>,
+    volume: Option<Decimal>,
+}
+
+/// In which order an exchange lists its trades.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum TradeOrder {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// An exchange and its dialect.
+pub struct Exchange {
+    /// The name by which a manifest lists it as a source.
+    pub name: &'static str,
+    /// Where its public API answers.
+    pub base_url: &'static str,
+    /// The REST endpoint that dates its prices.
+    pub polled: Endpoint,
+    /// Requests per second that the exchange grants one address, with some room left.
+    pub requests_per_second: u32,
+    order: TradeOrder,
+    symbol: fn(FeedName) -> String,
+    path: fn(&str, Endpoint) -> Option<String>,
+    detect: fn(&Shape<'_>) -> Option<Endpoint>,
+    parse: fn(FeedName, Endpoint, &[u8]) -> Result<Vec<Tick>, ParseError>,
+}
+
+/// Every exchange that this version speaks to.
+pub static EXCHANGES: [Exchange; 6] = [
+    coinbase::EXCHANGE,
+    kraken::EXCHANGE,
+    binance::EXCHANGE,
+    binance::EXCHANGE_US,
+    bitstamp::EXCHANGE,
+    okx::EXCHANGE,
+];
+
+impl Exchange {
+    /// The exchange of a source's name.
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        EXCHANGES.iter().find(|e| e.name == name)
+    }
+
+    /// The names of all exchanges, for messages.
+    pub fn names() -> String {
+        EXCHANGES.each_ref().map(|e| e.name).join(", ")
+    }
+
+    /// How the exchange writes a pair: `XBTUSD` for `BTC-USD` at Kraken.
+    pub fn symbol(&self, pair: FeedName) -> String {
+        (self.symbol)(pair)
+    }
+
+    /// The request for the newest price of `pair` at `base_url` (scheme, host and perhaps a path, without a query).
+    ///
+    /// # Errors
+    /// [`RequestError::NotHttp`] for [`Endpoint::Ws`].
+    pub fn request(
+        &self,
+        base_url: &str,
+        pair: FeedName,
+        endpoint: Endpoint,
+    ) -> Result<HttpRequest, RequestError> {
+        let path = (self.path)(&self.symbol(pair), endpoint).ok_or(RequestError::NotHttp)?;
+        Ok(HttpRequest {
+            url: format!("{}{path}", base_url.trim_end_matches('/')),
+            endpoint,
+        })
+    }
+
+    /// The quotes in an answer, in its own order. A list without trades, a WebSocket heartbeat or a confirmation has
+    /// none.
+    ///
+    /// # Errors
+    /// A body of another shape, the exchange's own error, an answer about another pair, a number that does not fit.
+    pub fn parse(
+        &self,
+        pair: FeedName,
+        endpoint: Endpoint,
+        body: &[u8],
+    ) -> Result<Vec<Quote>, ParseError> {
+        let ticks = (self.parse)(pair, endpoint, body)?;
+        let quote = |tick: Tick| Quote {
+            source: self.name.to_owned(),
+            pair,
+            price: tick.price,
+            trade_time_ms: tick.trade_time_ms,
+            volume: tick.volume,
+        };
+        Ok(ticks.into_iter().map(quote).collect())
+    }
+
+    /// Which endpoint a body comes from, by its shape.
+    ///
+    /// # Errors
+    /// No JSON array or object, or a shape that none of this exchange's endpoints has.
+    pub fn detect(&self, body: &[u8]) -> Result<Endpoint, ParseError> {
+        (self.detect)(&Shape::of(body)?).ok_or(ParseError::Shape { source_name: self.name })
+    }
+
+    /// Of the quotes of one answer, the one of the newest trade.
+    pub fn newest(&self, quotes: Vec<Quote>) -> Option<Quote> {
+        // Of equal keys `max_by_key` returns the last.
+        match self.order {
+            TradeOrder::OldestFirst => quotes.into_iter().max_by_key(|q| q.trade_time_ms),
+            TradeOrder::NewestFirst => quotes.into_iter().rev().max_by_key(|q| q.trade_time_ms),
+        }
+    }
+}
+
+/// `BASE` and `QUOTE` joined by `separator`.
+fn joined(pair: FeedName, separator: &str) -> String {
+    [pair.base(), pair.quote()].join(separator)
+}
+
+/// Checks that an answer is about the pair that was asked for.
+fn expect_symbol(asked: String, found: &str) -> Result<(), ParseError> {
+    if asked == found {
+        Ok(())
+    } else {
+        Err(ParseError::other_pair(asked, found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> FeedName {
+        FeedName::new(text).expect(text)
+    }
+
+    #[test]
+    fn every_exchange_builds_the_request_it_polls() {
+        let urls: Vec<String> = EXCHANGES
+            .iter()
+            .map(|e| e.request("http://h/x/", name("BTC-USD"), e.polled).expect("rest").url)
+            .collect();
+        assert_eq!(
+            urls,
+            [
+                "http://h/x/products/BTC-USD/ticker",
+                "http://h/x/0/public/Trades?pair=XBTUSD&count=1",
+                "http://h/x/api/v3/aggTrades?symbol=BTCUSD&limit=1",
+                "http://h/x/api/v3/aggTrades?symbol=BTCUSD&limit=1",
+                "http://h/x/api/v2/transactions/btcusd/?time=minute",
+                "http://h/x/api/v5/market/trades?instId=BTC-USD&limit=1",
+            ]
+        );
+        for exchange in &EXCHANGES {
+            assert_eq!(
+                exchange.request("http://h", name("BTC-USD"), Endpoint::Ws),
+                Err(RequestError::NotHttp)
+            );
+            assert!(Exchange::by_name(exchange.name).is_some());
+        }
+        assert!(Exchange::by_name("mtgox").is_none());
+    }
+
+    #[test]
+    fn garbage_is_an_error_at_every_endpoint() {
+        let bodies: [&[u8]; 9] = [
+            b"", b"{", b"[", b"null", b"<html>502</html>", b"{\"price\":", b"[[[[", b"\xff\xfe", b"17",
+        ];
+        for exchange in &EXCHANGES {
+            for endpoint in [Endpoint::Ticker, Endpoint::Trades, Endpoint::Ws] {
+                for body in bodies {
+                    assert!(
+                        exchange.parse(name("BTC-USD"), endpoint, body).is_err(),
+                        "{} {endpoint} {body:?}",
+                        exchange.name
+                    );
+                }
+            }
+            assert!(exchange.detect(b"{\"hello\":1}").is_err());
+        }
+    }
+}
