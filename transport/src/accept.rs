@@ -80,7 +80,10 @@ async fn admit(shared: Arc<Shared>, incoming: Incoming, pass: Pass) {
         },
     };
     let caller = tls::credentials(&connection);
-    match (caller.as_ref().map(|c| c.alpn.as_slice()), &shared.observers) {
+    match (
+        caller.as_ref().map(|c| c.alpn.as_slice()),
+        &shared.observers,
+    ) {
         (Some(OBSERVER_ALPN), Some(server)) => {
             drop(pass);
             observer::serve(server, connection, &shared.stop).await;
@@ -156,11 +159,7 @@ fn expel(shared: &Shared, peer: &Peer, connection: &Connection, violation: Viola
 }
 
 /// Reads all streams at once, so that one that stalls delays no other. Ends at the first violation, or with the connection.
-async fn read_streams(
-    shared: &Shared,
-    peer: &Peer,
-    connection: &Connection,
-) -> Option<Violation> {
+async fn read_streams(shared: &Shared, peer: &Peer, connection: &Connection) -> Option<Violation> {
     let streams_max = usize::try_from(STREAMS_PER_PEER).unwrap_or(1);
     let mut reading = FuturesUnordered::new();
     loop {
@@ -180,11 +179,7 @@ async fn read_streams(
 }
 
 /// Delivers every frame of one stream.
-async fn read_burst(
-    shared: &Shared,
-    peer: &Peer,
-    mut stream: RecvStream,
-) -> Result<(), ReadFault> {
+async fn read_burst(shared: &Shared, peer: &Peer, mut stream: RecvStream) -> Result<(), ReadFault> {
     let mut frames = 0u64;
     while let Some((kind, bytes)) = read_frame(&mut stream, &shared.frames).await? {
         frames += 1;

@@ -183,10 +183,7 @@ mod tests {
     fn every_code_has_its_own_number() {
         for (number, code) in CODES.into_iter().enumerate() {
             assert_eq!(usize::try_from(code.number()).unwrap(), number);
-            assert_eq!(
-                CloseCode::from_number(u64::from(code.number())),
-                Some(code)
-            );
+            assert_eq!(CloseCode::from_number(u64::from(code.number())), Some(code));
         }
         assert_eq!(CloseCode::from_number(8), None);
     }

@@ -263,11 +263,77 @@ impl LinkTiming {
             s(60),
         )?;
         check("backoff_min_ms", self.backoff_min, ms(1), s(60))?;
-        check(
-            "backoff_max_ms",
-            self.backoff_max,
-            self.backoff_min,
-            s(600),
-        )
+        check("backoff_max_ms", self.backoff_max, self.backoff_min, s(600))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::FrameKind;
+
+    fn config() -> MeshConfig {
+        let identity = Arc::new(TlsIdentity::ephemeral().unwrap());
+        let member = |id, key| MemberEndpoint {
+            id: MemberId(id),
+            key,
+            address: ([127, 0, 0, 1], 1).into(),
+        };
+        MeshConfig {
+            me: MemberId(0),
+            members: vec![member(0, identity.public()), member(1, PublicKey([1; 32]))],
+            identity,
+            listen: ([127, 0, 0, 1], 0).into(),
+            frames: FrameLimits::new([(FrameKind(0), 100_000)]).unwrap(),
+            limits: MeshLimits::default(),
+            timing: LinkTiming::default(),
+            observers: None,
+        }
+    }
+
+    fn error(change: impl FnOnce(&mut MeshConfig)) -> String {
+        let mut config = config();
+        change(&mut config);
+        config.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_in_range() {
+        config().validate().unwrap();
+    }
+
+    #[test]
+    fn refusals_name_value_and_range() {
+        let s = Duration::from_secs;
+        assert_eq!(
+            error(|c| c.limits.inbox_bytes_max = 99_999),
+            "inbox_bytes_max (99999) must be from 100000 to 268435456"
+        );
+        assert_eq!(
+            error(|c| c.timing.idle_timeout = s(1)),
+            "idle_timeout_ms (1000) must be from 2000 to 600000"
+        );
+        assert_eq!(
+            error(|c| c.limits.mute = s(4000)),
+            "mute_ms (4000000) must be from 0 to 3600000"
+        );
+        assert_eq!(
+            error(|c| c.limits.handshakes_max = 0),
+            "handshakes_max (0) must be from 1 to 65536"
+        );
+    }
+
+    #[test]
+    fn contradictory_members_are_refused() {
+        assert_eq!(error(|c| c.me = MemberId(7)), "me (7) is not in members");
+        assert_eq!(
+            error(|c| c.members[1].id = MemberId(0)),
+            "members lists member 0 twice"
+        );
+        assert!(
+            error(|c| c.members[1].key = c.members[0].key)
+                .starts_with("members 0 and 1 have the same key")
+        );
+        assert!(error(|c| c.me = MemberId(1)).contains("is not member 1's key 0101"));
     }
 }

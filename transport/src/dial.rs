@@ -92,12 +92,7 @@ async fn dial(shared: &Shared, peer: &Peer) -> Result<(Connection, u64), LinkErr
 }
 
 /// Sends on an established link until it ends; says why it ended.
-async fn use_link(
-    shared: &Shared,
-    peer: &Peer,
-    connection: &Connection,
-    theirs: u64,
-) -> LinkError {
+async fn use_link(shared: &Shared, peer: &Peer, connection: &Connection, theirs: u64) -> LinkError {
     tracing::info!(peer = %peer.id, address = %connection.remote_address(), "link up");
     peer.counters.connects.add(1);
     peer.counters.outbound_up.store(true, Relaxed);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 use touchstone_types::MemberId;
 
 use crate::close::{LinkError, Violation};
@@ -61,12 +62,17 @@ struct Queued {
 /// bytes in this queue, and is not read from beyond that.
 pub struct MeshEvents {
     queue: mpsc::UnboundedReceiver<Queued>,
+    stop: CancellationToken,
 }
 
 impl MeshEvents {
     /// The next event; `None` after the mesh has shut down. Losing the future loses no event.
     pub async fn recv(&mut self) -> Option<MeshEvent> {
-        self.queue.recv().await.map(|queued| queued.event)
+        tokio::select! {
+            biased;
+            queued = self.queue.recv() => queued.map(|queued| queued.event),
+            () = self.stop.cancelled() => self.try_recv(),
+        }
     }
 
     /// The next event, if there is one now.
@@ -85,20 +91,27 @@ pub(crate) struct EventQueue {
 }
 
 impl EventQueue {
-    pub(crate) fn new() -> (Self, MeshEvents) {
+    pub(crate) fn new(stop: CancellationToken) -> (Self, MeshEvents) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let queue = Self {
             queue: sender,
             notices: Arc::new(Semaphore::new(NOTICES_MAX)),
         };
-        (queue, MeshEvents { queue: receiver })
+        let receiver = MeshEvents {
+            queue: receiver,
+            stop,
+        };
+        (queue, receiver)
     }
 
     /// Tells of something other than a frame; never waits.
     pub(crate) fn notice(&self, event: MeshEvent) {
         match Arc::clone(&self.notices).try_acquire_owned() {
             Ok(permit) => self.push(event, [Some(permit), None]),
-            Err(_) => tracing::debug!(?event, "nobody takes the mesh's events; this one is dropped"),
+            Err(_) => tracing::debug!(
+                ?event,
+                "nobody takes the mesh's events; this one is dropped"
+            ),
         }
     }
 

@@ -34,9 +34,7 @@ impl FrameLimits {
     ///
     /// # Errors
     /// No kind at all, a kind listed twice, or a size that is not in 1..=[`FRAME_BYTES_CEILING`].
-    pub fn new(
-        table: impl IntoIterator<Item = (FrameKind, u32)>,
-    ) -> Result<Self, ConfigError> {
+    pub fn new(table: impl IntoIterator<Item = (FrameKind, u32)>) -> Result<Self, ConfigError> {
         let mut max_bytes = BTreeMap::new();
         let mut largest = 0;
         for (kind, bytes) in table {
@@ -70,7 +68,9 @@ impl FrameLimits {
     /// Checks a frame that is to be sent.
     pub(crate) fn check(&self, frame: &Outgoing) -> Result<(), SendError> {
         let kind = frame.kind;
-        let limit = self.of(kind).ok_or(SendError::UnknownKind { kind: kind.0 })?;
+        let limit = self
+            .of(kind)
+            .ok_or(SendError::UnknownKind { kind: kind.0 })?;
         match u32::try_from(frame.bytes.len()) {
             Ok(bytes) if bytes <= limit => Ok(()),
             _ => Err(SendError::TooLarge {
@@ -211,10 +211,7 @@ mod tests {
 
     #[test]
     fn a_head_is_admitted_up_to_its_kinds_limit() {
-        assert_eq!(
-            limits().admit([1, 0, 0, 0, 10]),
-            Ok((FrameKind(1), 10))
-        );
+        assert_eq!(limits().admit([1, 0, 0, 0, 10]), Ok((FrameKind(1), 10)));
         assert_eq!(
             limits().admit([1, 0, 0, 0, 11]),
             Err(Violation::Oversized {
@@ -239,16 +236,14 @@ mod tests {
 
     #[test]
     fn the_sender_is_held_to_the_same_limits() {
-        let check = |kind, len: usize| limits().check(&Outgoing::once(FrameKind(kind), vec![0; len]));
+        let check =
+            |kind, len: usize| limits().check(&Outgoing::once(FrameKind(kind), vec![0; len]));
         assert_eq!(check(1, 10), Ok(()));
         assert_eq!(
             check(1, 11).unwrap_err().to_string(),
             "a frame of kind 1 has 11 bytes, allowed are 0 to 10"
         );
-        assert_eq!(
-            check(9, 0),
-            Err(SendError::UnknownKind { kind: 9 })
-        );
+        assert_eq!(check(9, 0), Err(SendError::UnknownKind { kind: 9 }));
     }
 
     #[test]

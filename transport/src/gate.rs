@@ -111,7 +111,10 @@ mod tests {
         assert!(gate.enter(a, false).is_none(), "per address");
         let _third = gate.enter(b, false).unwrap();
         assert!(gate.enter(b, false).is_none(), "in total");
-        assert!(gate.enter(b, true).is_some(), "a reserved origin is not in the total");
+        assert!(
+            gate.enter(b, true).is_some(),
+            "a reserved origin is not in the total"
+        );
         drop(first);
         assert!(gate.enter(a, false).is_some());
     }

@@ -36,7 +36,9 @@ const ED25519_SPKI_PREFIX: [u8; 12] = [
 ///
 /// # Errors
 /// Bytes that are not an X.509 certificate, or one of another kind of key.
-pub(crate) fn certificate_key(certificate: &CertificateDer<'_>) -> Result<PublicKey, rustls::Error> {
+pub(crate) fn certificate_key(
+    certificate: &CertificateDer<'_>,
+) -> Result<PublicKey, rustls::Error> {
     let parsed = ParsedCertificate::try_from(certificate)?;
     spki_key(parsed.subject_public_key_info().as_ref()).ok_or_else(|| {
         rustls::Error::General("the certificate's key is not an Ed25519 key".to_owned())
@@ -77,7 +79,9 @@ impl TlsIdentity {
         let public = key
             .public_key()
             .and_then(|spki| spki_key(spki.as_ref()))
-            .ok_or_else(|| IdentityError::Key(rustls::Error::General("no public key".to_owned())))?;
+            .ok_or_else(|| {
+                IdentityError::Key(rustls::Error::General("no public key".to_owned()))
+            })?;
         let certificate = rcgen::CertificateParams::new(vec![SERVER_NAME.to_owned()])?
             .self_signed(&CertificateSigner { key: &*key, public })?;
         let chain = vec![certificate.der().clone()];
@@ -158,11 +162,31 @@ mod tests {
         assert_eq!(certificate_key(certificate).unwrap(), identity.public);
     }
 
+    /// The example of RFC 8410, section 10.3: a private key without its public half, and the key of section 10.1.
+    #[test]
+    fn a_private_key_alone_is_enough() {
+        let pkcs8 = [
+            0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22,
+            0x04, 0x20, 0xd4, 0xee, 0x72, 0xdb, 0xf9, 0x13, 0x58, 0x4a, 0xd5, 0xb6, 0xd8, 0xf1,
+            0xf7, 0x69, 0xf8, 0xad, 0x3a, 0xfe, 0x7c, 0x28, 0xcb, 0xf1, 0xd4, 0xfb, 0xe0, 0x97,
+            0xa8, 0x8f, 0x44, 0x75, 0x58, 0x42,
+        ];
+        assert_eq!(
+            TlsIdentity::from_pkcs8(&pkcs8)
+                .unwrap()
+                .public()
+                .to_string(),
+            "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1"
+        );
+    }
+
     #[test]
     fn another_kind_of_key_is_refused() {
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         assert!(TlsIdentity::from_pkcs8(key.serialized_der()).is_err());
-        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let certificate = rcgen::CertificateParams::default()
+            .self_signed(&key)
+            .unwrap();
         let error = certificate_key(certificate.der()).unwrap_err();
         assert!(error.to_string().contains("not an Ed25519 key"), "{error}");
     }

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use touchstone_types::{MemberId, Round};
 
 use crate::close::{CloseCode, close};
-use crate::config::{ConfigError, MemberEndpoint, MeshConfig, LinkTiming};
+use crate::config::{ConfigError, LinkTiming, MemberEndpoint, MeshConfig};
 use crate::endpoint::transport_config;
 use crate::events::{EventQueue, Inbox, MeshEvents};
 use crate::frame::{FrameLimits, Outgoing, SendError};
@@ -169,8 +169,8 @@ impl Mesh {
     pub fn bind(config: MeshConfig) -> Result<(Self, MeshEvents), BindError> {
         config.validate()?;
         let endpoint = endpoint(&config)?;
-        let (events, receiver) = EventQueue::new();
         let stop = CancellationToken::new();
+        let (events, receiver) = EventQueue::new(stop.clone());
         let peers = peers(&config)?;
         let shared = Arc::new(Shared {
             endpoint,
@@ -296,10 +296,7 @@ impl Mesh {
     }
 
     fn peer(&self, id: MemberId) -> Result<&Arc<Peer>, SendError> {
-        self.shared
-            .peers
-            .get(&id)
-            .ok_or(SendError::UnknownPeer(id))
+        self.shared.peers.get(&id).ok_or(SendError::UnknownPeer(id))
     }
 }
 
@@ -309,7 +306,10 @@ fn queue(peer: &Peer, frame: Outgoing) {
 }
 
 fn others(config: &MeshConfig) -> impl Iterator<Item = &MemberEndpoint> {
-    config.members.iter().filter(|member| member.id != config.me)
+    config
+        .members
+        .iter()
+        .filter(|member| member.id != config.me)
 }
 
 fn endpoint(config: &MeshConfig) -> Result<quinn::Endpoint, BindError> {
@@ -361,7 +361,10 @@ fn peers(config: &MeshConfig) -> Result<BTreeMap<MemberId, Arc<Peer>>, BindError
             let peer = Peer {
                 id: member.id,
                 key: member.key,
-                outbox: Outbox::new(size(limits.outbox_frames_max), size(limits.outbox_bytes_max)),
+                outbox: Outbox::new(
+                    size(limits.outbox_frames_max),
+                    size(limits.outbox_bytes_max),
+                ),
                 inbox: Inbox::new(limits.inbox_frames_max, limits.inbox_bytes_max),
                 counters: PeerCounters::default(),
                 dialling,

@@ -206,7 +206,11 @@ impl ObserverClient {
         self.shared.stop.cancel();
         let code = VarInt::from_u32(CloseCode::Shutdown.number());
         self.shared.endpoint.close(code, b"shutting down");
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = self
+            .task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(task) = task {
             // Its only failure is a panic, which the runtime has reported.
             let _ = task.await;
@@ -264,10 +268,13 @@ impl Fetch {
     /// # Errors
     /// An answer that breaks off, stalls, or has items that were not asked for.
     pub async fn next(&mut self) -> Result<Option<Item>, FetchError> {
-        let item = timeout(self.patience, read_item(&mut self.stream, self.item_bytes_max))
-            .await
-            .map_err(|_| FetchError::Timeout(self.patience))?
-            .map_err(|fault| FetchError::Node(fault.into()))?;
+        let item = timeout(
+            self.patience,
+            read_item(&mut self.stream, self.item_bytes_max),
+        )
+        .await
+        .map_err(|_| FetchError::Timeout(self.patience))?
+        .map_err(|fault| FetchError::Node(fault.into()))?;
         if let Some(item) = &item
             && !self.rounds.contains(&item.round)
         {

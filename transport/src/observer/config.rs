@@ -68,9 +68,8 @@ impl Default for ObserverLimits {
 
 impl ObserverLimits {
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
-        let check = |name, value: u32, max: u64| {
-            ConfigError::check_range(name, u64::from(value), 1, max)
-        };
+        let check =
+            |name, value: u32, max: u64| ConfigError::check_range(name, u64::from(value), 1, max);
         check("observers.sessions_max", self.sessions_max, 4096)?;
         check(
             "observers.sessions_per_address_max",

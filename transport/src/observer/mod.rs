@@ -13,6 +13,6 @@ pub use client::{
     ObserverEvents,
 };
 pub use config::{AttestationSource, ObserverConfig, ObserverLimits};
-pub use wire::{Item, ITEM_BYTES_CEILING};
+pub use wire::{ITEM_BYTES_CEILING, Item};
 
 pub(crate) use server::{ObserverServer, serve};

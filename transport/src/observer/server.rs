@@ -113,7 +113,10 @@ async fn request(
     send: SendStream,
     mut recv: RecvStream,
 ) -> Result<(), End> {
-    let asked = timeout(server.limits.stall_timeout, recv.read_to_end(REQUEST_BYTES_MAX));
+    let asked = timeout(
+        server.limits.stall_timeout,
+        recv.read_to_end(REQUEST_BYTES_MAX),
+    );
     let request = match asked.await {
         Ok(Ok(bytes)) => Request::decode(&bytes).map_err(|_| End::Violation(Violation::Request))?,
         Ok(Err(quinn::ReadToEndError::TooLong)) => {
@@ -265,9 +268,9 @@ impl Recent {
     /// what is remembered.
     fn resume(&self) -> Round {
         let window = u64::try_from(RECENT_MAX).unwrap_or(u64::MAX);
-        self.rounds
-            .last()
-            .map_or(Round(0), |newest| newest.saturating_add(1).saturating_sub(window))
+        self.rounds.last().map_or(Round(0), |newest| {
+            newest.saturating_add(1).saturating_sub(window)
+        })
     }
 }
 
@@ -278,13 +281,13 @@ mod tests {
     #[test]
     fn no_round_that_is_read_again_is_sent_twice() {
         let mut recent = Recent::default();
-        for round in (0..5000).rev().step_by(3).chain((1..5000).step_by(3)) {
+        for round in (0..5000).rev().step_by(3).chain((2..5000).step_by(3)) {
             recent.is_new(Round(round));
         }
         let resume = recent.resume();
         assert_eq!(resume, Round(5000 - 1024));
         let again = (resume.0..5000).filter(|r| recent.is_new(Round(*r)));
-        let sent = |r: &u64| r % 3 == 4999 % 3 || r % 3 == 1;
+        let sent = |r: &u64| !r.is_multiple_of(3);
         assert!(again.into_iter().all(|r| !sent(&r)));
     }
 }

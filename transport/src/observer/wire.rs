@@ -149,7 +149,9 @@ mod tests {
 
     #[test]
     fn requests_have_these_bytes() {
-        let subscribe = Request::Subscribe { from: Round(0x0102) };
+        let subscribe = Request::Subscribe {
+            from: Round(0x0102),
+        };
         assert_eq!(subscribe.encode(), [1, 0, 0, 0, 0, 0, 0, 1, 2]);
         let fetch = Request::Fetch {
             first: Round(1),
