@@ -1,4 +1,6 @@
-//! The twelve feeds that a new network starts with.
+//! The twelve feeds that a new network starts with, and feeds for recorded markets.
+
+use std::collections::BTreeMap;
 
 use touchstone_types::{FeedName, FeedSpec, Market};
 
@@ -66,6 +68,46 @@ fn feed(
     })
 }
 
+/// Feeds for a given set of markets, such as those of recorded history, sorted by name.
+///
+/// Everything that has a market in dollars, USDT or USDC gets a feed in dollars, as far as the stablecoin has a feed
+/// itself: `USDT-USD` rests on dollar markets only, `USDC-USD` on those and on USDT markets. Markets in another currency
+/// get a feed in that currency. A feed asks for a strict majority of its sources, but for no more than three.
+pub fn feeds_for_markets(markets: &[Market], max_quote_age_ms: u64) -> Vec<FeedSpec> {
+    let has = |base: &str, quote: &str| markets.iter().any(|m| (m.pair.base(), m.pair.quote()) == (base, quote));
+    let usdt = has("USDT", "USD");
+    let usdc = has("USDC", "USD") || (usdt && has("USDC", "USDT"));
+    let feed_of = |pair: FeedName| match (pair.base(), pair.quote()) {
+        ("USDT", "USDC") => None,
+        (base, "USDT") => usdt.then_some((base.to_owned(), "USD".to_owned())),
+        (base, "USDC") => usdc.then_some((base.to_owned(), "USD".to_owned())),
+        (base, quote) => Some((base.to_owned(), quote.to_owned())),
+    };
+    let mut feeds: BTreeMap<FeedName, Vec<Market>> = BTreeMap::new();
+    for market in markets {
+        let name = feed_of(market.pair).and_then(|(base, quote)| FeedName::pair(&base, &quote).ok());
+        let Some(sources) = name.map(|name| feeds.entry(name).or_default()) else {
+            continue;
+        };
+        if !sources.contains(market) {
+            sources.push(market.clone());
+        }
+    }
+    let spec = |(name, sources): (FeedName, Vec<Market>)| {
+        let majority = (sources.len() / 2).saturating_add(1).min(3);
+        FeedSpec {
+            name,
+            exponent: -8,
+            min_sources: u16::try_from(majority).unwrap_or(1),
+            sources,
+            max_quote_age_ms,
+            outlier_mads_milli: 5_000,
+            outlier_floor_ppm: 5_000,
+        }
+    };
+    feeds.into_iter().map(spec).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +125,24 @@ mod tests {
                 assert!(Exchange::by_name(&market.source).is_some(), "{}", market.source);
             }
         }
+    }
+
+    #[test]
+    fn feeds_for_recorded_markets() {
+        let market = |text: &str| {
+            let (source, pair) = text.split_once(' ').expect("source and pair");
+            Market { source: source.into(), pair: FeedName::new(pair).expect(pair) }
+        };
+        let markets = [
+            "kraken BTC-USD", "kraken BTC-USDT", "kraken BTC-USDC", "kraken BTC-EUR", "kraken USDT-USD", "binance USDC-USDT",
+        ]
+        .map(market);
+        let feeds = feeds_for_markets(&markets, 60_000);
+        Pricer::new(&feeds).expect("a plan");
+        let summary: Vec<_> = feeds.iter().map(|f| (f.name.as_str(), f.sources.len(), f.min_sources)).collect();
+        assert_eq!(summary, [("BTC-EUR", 1, 1), ("BTC-USD", 3, 2), ("USDC-USD", 1, 1), ("USDT-USD", 1, 1)]);
+        // Without a dollar price of USDT its markets are left out.
+        let feeds = feeds_for_markets(&markets[..2], 60_000);
+        assert_eq!(feeds.iter().map(|f| f.sources.len()).collect::<Vec<_>>(), [1]);
     }
 }

@@ -26,7 +26,7 @@ pub mod poller;
 mod quote;
 
 pub use book::{Book, Held, Taken};
-pub use defaults::default_feeds;
+pub use defaults::{default_feeds, feeds_for_markets};
 pub use exchange::{EXCHANGES, Exchange, HttpRequest, ParseError, RequestError};
 pub use policy::{DropReason, DroppedQuote, Gate, NoObservation, PlanError, Priced, Pricer, UsedQuote};
 pub use poller::{

@@ -42,6 +42,7 @@ enum TradeOrder {
 }
 
 /// An exchange and its dialect.
+#[derive(Debug)]
 pub struct Exchange {
     /// The name by which a manifest lists it as a source.
     pub name: &'static str,
