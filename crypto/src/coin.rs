@@ -85,7 +85,9 @@ pub enum CoinError {
     #[error("coin key: not a ristretto255 element other than the identity")]
     Key,
     /// A verifying share is not a group element other than the identity.
-    #[error("coin key: the verifying share of member {0} is not a ristretto255 element other than the identity")]
+    #[error(
+        "coin key: the verifying share of member {0} is not a ristretto255 element other than the identity"
+    )]
     VerifyingShare(MemberId),
     /// Key and verifying shares are not of one polynomial of degree f.
     #[error("coin key: the verifying shares are not shares of the key with threshold {threshold}")]
@@ -129,7 +131,9 @@ impl CoinInput {
 
     /// The generator of this coin: nobody knows its logarithm to any other one.
     fn generator(&self) -> RistrettoPoint {
-        let hash = Sha512::new().chain_update(INPUT_TAG).chain_update(self.bytes());
+        let hash = Sha512::new()
+            .chain_update(INPUT_TAG)
+            .chain_update(self.bytes());
         RistrettoPoint::from_uniform_bytes(&hash.finalize().into())
     }
 }
@@ -198,9 +202,8 @@ impl CoinSecretShare {
         public: &CoinPublic,
     ) -> Result<Self, CoinError> {
         let must = public.point(member)?;
-        let array = Zeroizing::new(
-            <[u8; 32]>::try_from(bytes).map_err(|_| CoinError::Secret(member))?,
-        );
+        let array =
+            Zeroizing::new(<[u8; 32]>::try_from(bytes).map_err(|_| CoinError::Secret(member))?);
         let secret = Option::<Scalar>::from(Scalar::from_canonical_bytes(*array))
             .ok_or(CoinError::Secret(member))?;
         let share = Self::new(member, secret);
@@ -379,8 +382,10 @@ impl CoinPublic {
     /// # Errors
     /// Too few distinct members, an unknown member, or bytes that are no group element.
     pub fn combine(&self, shares: &[(MemberId, CoinShare)]) -> Result<CoinValue, CoinError> {
-        let distinct: BTreeMap<MemberId, &CoinShare> =
-            shares.iter().map(|(member, share)| (*member, share)).collect();
+        let distinct: BTreeMap<MemberId, &CoinShare> = shares
+            .iter()
+            .map(|(member, share)| (*member, share))
+            .collect();
         if distinct.len() < self.threshold {
             return Err(CoinError::TooFew {
                 got: distinct.len(),

@@ -217,7 +217,11 @@ impl Dkg {
         if self.failure.is_some() {
             return Vec::new();
         }
-        let others = self.setup.committee.members().filter(|m| *m != self.setup.me);
+        let others = self
+            .setup
+            .committee
+            .members()
+            .filter(|m| *m != self.setup.me);
         others.filter(missing).collect()
     }
 
@@ -257,7 +261,11 @@ impl Dkg {
     fn store(&mut self, envelope: DkgEnvelope) -> Result<(), DkgError> {
         let index = envelope.from.index();
         let held = match envelope.step {
-            DkgStep::Commit => self.commits.get(index).and_then(|c| c.as_ref()).map(|c| &c.envelope),
+            DkgStep::Commit => self
+                .commits
+                .get(index)
+                .and_then(|c| c.as_ref())
+                .map(|c| &c.envelope),
             DkgStep::Echo => self.echoes.get(index).and_then(Option::as_ref),
             DkgStep::Share => self.shares.get(index).and_then(Option::as_ref),
         };
@@ -360,10 +368,10 @@ impl Dkg {
         }
         for suite in &mut self.suites {
             let part = DkgPart::Suite(suite.suite());
-            let package = reader.take(suite.package().len(), "package").map_err(short)?;
-            suite
-                .receive(from, package)
-                .map_err(|()| malformed(part))?;
+            let package = reader
+                .take(suite.package().len(), "package")
+                .map_err(short)?;
+            suite.receive(from, package).map_err(|()| malformed(part))?;
         }
         let coin = reader
             .take(self.deal.package().len(), "coin commitment")
@@ -533,8 +541,8 @@ impl Dkg {
         let sum = CoinCommitment::sum(commitments);
         let key = sum.key();
         let verifying: Vec<[u8; 32]> = committee.members().map(|m| sum.verifying(m)).collect();
-        let public = CoinPublic::new(committee, key, verifying.clone())
-            .map_err(|_| DkgError::Degenerate)?;
+        let public =
+            CoinPublic::new(committee, key, verifying.clone()).map_err(|_| DkgError::Degenerate)?;
         let bytes = Zeroizing::new(secret.to_bytes());
         let share = CoinSecretShare::from_secret_bytes(bytes.as_ref(), me, &public)
             .map_err(|_| DkgError::Degenerate)?;
@@ -575,14 +583,22 @@ fn check_setup(setup: &DkgSetup, identity: &IdentityKey) -> Result<(), DkgSetupE
         });
     }
     for (i, key) in setup.members.iter().enumerate() {
-        if setup.members.iter().skip(i.saturating_add(1)).any(|k| k == key) {
+        if setup
+            .members
+            .iter()
+            .skip(i.saturating_add(1))
+            .any(|k| k == key)
+        {
             return Err(DkgSetupError::Twice { key: *key });
         }
     }
     if setup.members.get(setup.me.index()) != Some(&identity.public()) {
         return Err(DkgSetupError::Identity { me: setup.me });
     }
-    let ascending = setup.suites.windows(2).all(|w| matches!(w, [a, b] if a < b));
+    let ascending = setup
+        .suites
+        .windows(2)
+        .all(|w| matches!(w, [a, b] if a < b));
     if setup.suites.is_empty() || !ascending {
         return Err(DkgSetupError::Suites);
     }

@@ -117,8 +117,8 @@ impl IdentityKey {
     /// # Errors
     /// A length other than 32.
     pub fn from_secret_bytes(bytes: &[u8]) -> Result<Self, IdentityError> {
-        let seed = <[u8; 32]>::try_from(bytes)
-            .map_err(|_| IdentityError::Length { got: bytes.len() })?;
+        let seed =
+            <[u8; 32]>::try_from(bytes).map_err(|_| IdentityError::Length { got: bytes.len() })?;
         Ok(Self::from_seed(Zeroizing::new(seed)))
     }
 

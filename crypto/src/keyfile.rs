@@ -169,7 +169,9 @@ pub enum KeyFileError {
     #[error("key file: it is encrypted, a password is needed")]
     PasswordNeeded,
     /// The file is not encrypted, and nobody said that this is meant.
-    #[error("key file: it is not encrypted, which only a development network allows, and only where it is said aloud")]
+    #[error(
+        "key file: it is not encrypted, which only a development network allows, and only where it is said aloud"
+    )]
     NotEncrypted,
     /// It holds another kind of key.
     #[error("key file: it holds a key of kind {got:?}, must be {must:?}")]
@@ -276,7 +278,12 @@ impl SealedFile {
         );
         let cost = match protection {
             0 if (memory, passes, lanes) == (0, 0, 0) => None,
-            0 => return Err(invalid("memory, passes, lanes", "must be 0 without protection")),
+            0 => {
+                return Err(invalid(
+                    "memory, passes, lanes",
+                    "must be 0 without protection",
+                ));
+            }
             1 => Some(KdfCost::new(memory, passes, lanes)?),
             _ => return Err(invalid("protection", "must be 0 or 1")),
         };

@@ -18,6 +18,17 @@
 //!
 //! Without the default feature `sign` only [`verified`] and [`group`] are built, for `no_std` targets.
 #![no_std]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 extern crate alloc;
 #[cfg(test)]
@@ -38,10 +49,12 @@ pub mod roast;
 pub mod sign;
 #[cfg(feature = "sign")]
 mod suite;
+#[cfg(all(test, feature = "sign"))]
+mod testing;
 pub mod verified;
 
 pub use group::{GroupKey, GroupKeyError, GroupSignatureError};
-pub use verified::{Check, CheckMany, Unverified, Verified};
+pub use verified::{Check, CheckMany, Unverified, Verdict, Verified};
 
 #[cfg(feature = "sign")]
 pub use self::{

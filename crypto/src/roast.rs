@@ -177,10 +177,11 @@ impl<S: ShareScheme> Roast<S> {
 
     /// Queues a commitment, unless the member used it in a session already.
     fn offer(&mut self, member: MemberId, commitments: S::Commitments) {
-        let used = self
-            .sessions
-            .iter()
-            .any(|s| s.signers.iter().any(|(m, c)| *m == member && *c == commitments));
+        let used = self.sessions.iter().any(|s| {
+            s.signers
+                .iter()
+                .any(|(m, c)| *m == member && *c == commitments)
+        });
         if used {
             return;
         }
@@ -199,7 +200,11 @@ impl<S: ShareScheme> Roast<S> {
             return;
         }
         session.closed = true;
-        let shares: Vec<_> = session.shares.iter().map(|(m, s)| (*m, s.clone())).collect();
+        let shares: Vec<_> = session
+            .shares
+            .iter()
+            .map(|(m, s)| (*m, s.clone()))
+            .collect();
         match self.scheme.aggregate(&session.signers, &shares) {
             Ok(signature) => {
                 self.done = true;

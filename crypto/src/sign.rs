@@ -16,10 +16,8 @@ use alloc::{collections::BTreeMap, vec::Vec};
 use core::fmt;
 
 use frost_core::{
-    CheaterDetection, SigningPackage, aggregate_custom,
-    keys::PublicKeyPackage,
-    round1::SigningCommitments,
-    round2,
+    CheaterDetection, SigningPackage, aggregate_custom, keys::PublicKeyPackage,
+    round1::SigningCommitments, round2,
 };
 use frost_ed25519::Ed25519Sha512;
 use thiserror::Error;
@@ -304,7 +302,7 @@ pub fn sign(
     }
     match (share.kind(), nonces.kind(), &signers.kind) {
         (ShareKind::Ed25519(key), NonceKind::Ed25519(nonces), SetKind::Ed25519(set)) => {
-            sign_with(key, nonces, set, target.digest())
+            sign_with(key, nonces, set, &target.digest().0)
         }
     }
 }
@@ -313,9 +311,9 @@ fn sign_with<C: FrostSuite>(
     key: &frost_core::keys::KeyPackage<C>,
     nonces: &frost_core::round1::SigningNonces<C>,
     set: &CommitmentMap<C>,
-    digest: Digest,
+    message: &[u8],
 ) -> Result<SignatureShare, SignError> {
-    let package = SigningPackage::new(set.clone(), &digest.0);
+    let package = SigningPackage::new(set.clone(), message);
     let share = round2::sign(&package, nonces, key).map_err(|error| match error {
         frost_core::Error::IncorrectCommitment | frost_core::Error::MissingCommitment => {
             SignError::WrongNonces
@@ -354,7 +352,7 @@ pub(crate) fn verify_share_digest(
     }
     match (public.kind(), &signers.kind) {
         (PublicKind::Ed25519(keys), SetKind::Ed25519(set)) => {
-            verify_with(keys, member, set, share, digest)
+            verify_with(keys, member, set, share, &digest.0)
         }
     }
 }
@@ -364,14 +362,14 @@ fn verify_with<C: FrostSuite>(
     member: MemberId,
     set: &CommitmentMap<C>,
     share: &SignatureShare,
-    digest: Digest,
+    message: &[u8],
 ) -> Result<(), SignError> {
     let unknown = SignError::Unknown { member };
     let id = suite::identifier::<C>(member).map_err(|_| unknown)?;
     let verifying = keys.verifying_shares().get(&id).ok_or(unknown)?;
-    let share = round2::SignatureShare::deserialize(&share.0)
-        .map_err(|_| SignError::Share { member })?;
-    let package = SigningPackage::new(set.clone(), &digest.0);
+    let share =
+        round2::SignatureShare::deserialize(&share.0).map_err(|_| SignError::Share { member })?;
+    let package = SigningPackage::new(set.clone(), message);
     frost_core::verify_signature_share(id, verifying, &share, &package, keys.verifying_key())
         .map_err(|error| match error {
             frost_core::Error::InvalidSignatureShare { .. } => SignError::Share { member },
@@ -406,7 +404,7 @@ pub(crate) fn aggregate_digest(
     }
     let bytes = match (public.kind(), &signers.kind) {
         (PublicKind::Ed25519(keys), SetKind::Ed25519(set)) => {
-            aggregate_with(public.committee(), keys, set, shares, digest)?
+            aggregate_with(public.committee(), keys, set, shares, &digest.0)?
         }
     };
     public
@@ -424,43 +422,47 @@ fn aggregate_with<C: FrostSuite>(
     keys: &PublicKeyPackage<C>,
     set: &CommitmentMap<C>,
     shares: &[(MemberId, SignatureShare)],
-    digest: Digest,
+    message: &[u8],
 ) -> Result<Vec<u8>, AggregateError> {
     let mut decoded = BTreeMap::new();
-    let mut undecodable = Vec::new();
     for (member, share) in shares {
-        match round2::SignatureShare::<C>::deserialize(&share.0) {
-            Ok(share) => {
-                let id = suite::identifier(*member).map_err(|_| AggregateError::Signers)?;
-                decoded.insert(id, share);
-            }
-            Err(_) => undecodable.push(*member),
-        }
+        let Ok(share) = round2::SignatureShare::<C>::deserialize(&share.0) else {
+            return Err(blame(keys, set, shares, message));
+        };
+        let id = suite::identifier(*member).map_err(|_| AggregateError::Signers)?;
+        decoded.insert(id, share);
     }
-    if !undecodable.is_empty() {
-        undecodable.sort_unstable();
-        return Err(AggregateError::Shares {
-            culprits: undecodable,
-        });
-    }
-    let package = SigningPackage::new(set.clone(), &digest.0);
+    let package = SigningPackage::new(set.clone(), message);
     aggregate_custom(&package, &decoded, keys, CheaterDetection::AllCheaters)
         .and_then(|signature| signature.serialize())
-        .map_err(|error| {
-            let mut culprits: Vec<MemberId> = error
-                .culprits()
-                .iter()
-                .filter_map(|id| suite::member(committee, id))
-                .collect();
-            culprits.sort_unstable();
-            match error {
-                frost_core::Error::InvalidSignatureShare { .. } => {
-                    AggregateError::Shares { culprits }
-                }
-                frost_core::Error::InvalidSignature => AggregateError::Sum,
-                _ => AggregateError::Set(SignError::Refused),
+        .map_err(|error| match error {
+            frost_core::Error::InvalidSignatureShare { culprits } => {
+                let named = culprits.iter();
+                let mut culprits: Vec<MemberId> = named
+                    .filter_map(|id| suite::member(committee, id))
+                    .collect();
+                culprits.sort_unstable();
+                AggregateError::Shares { culprits }
             }
+            frost_core::Error::InvalidSignature => AggregateError::Sum,
+            _ => AggregateError::Set(SignError::Refused),
         })
+}
+
+/// Names every wrong share where some do not even decode.
+fn blame<C: FrostSuite>(
+    keys: &PublicKeyPackage<C>,
+    set: &CommitmentMap<C>,
+    shares: &[(MemberId, SignatureShare)],
+    message: &[u8],
+) -> AggregateError {
+    let wrong = |(member, share): &&(MemberId, SignatureShare)| {
+        let verdict = verify_with(keys, *member, set, share, message);
+        matches!(verdict, Err(SignError::Share { .. }))
+    };
+    let mut culprits: Vec<MemberId> = shares.iter().filter(wrong).map(|(m, _)| *m).collect();
+    culprits.sort_unstable();
+    AggregateError::Shares { culprits }
 }
 
 /// At least a threshold of signers, and only members.

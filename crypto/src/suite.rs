@@ -29,10 +29,7 @@ pub(crate) fn identifier<C: FrostSuite>(member: MemberId) -> Result<Identifier<C
 }
 
 /// The member behind an identifier, if it is one of the committee's.
-pub(crate) fn member<C: FrostSuite>(
-    committee: Committee,
-    id: &Identifier<C>,
-) -> Option<MemberId> {
+pub(crate) fn member<C: FrostSuite>(committee: Committee, id: &Identifier<C>) -> Option<MemberId> {
     committee
         .members()
         .find(|m| identifier::<C>(*m).is_ok_and(|i| i == *id))
@@ -109,12 +106,20 @@ fn element<C: FrostSuite>(bytes: &[u8]) -> Option<Element<C>> {
 }
 
 /// The field element `member + 1`.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "field and group arithmetic cannot overflow"
+)]
 fn x<C: FrostSuite>(member: MemberId) -> Scalar<C> {
     let one = <<C::Group as Group>::Field as Field>::one();
     (0..member.0).fold(one, |sum, _| sum + one)
 }
 
 /// Lagrange interpolation in the exponent at `at`; none if two abscissas are the same.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "field and group arithmetic cannot overflow"
+)]
 fn interpolate<C: FrostSuite>(
     points: &[(Scalar<C>, Element<C>)],
     at: Scalar<C>,

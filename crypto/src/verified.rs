@@ -32,6 +32,9 @@ pub struct Unverified<T>(T);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Verified<T>(T);
 
+/// The thing, verified, or the thing as it was and why it is refused.
+pub type Verdict<T, E> = Result<Verified<T>, (T, E)>;
+
 impl<T> Unverified<T> {
     /// Marks a thing as not checked.
     pub fn new(thing: T) -> Self {
@@ -52,7 +55,7 @@ impl<T> Unverified<T> {
     ///
     /// # Errors
     /// The thing itself and why it is refused.
-    pub fn verify<C: ?Sized>(self, context: &C) -> Result<Verified<T>, (T, T::Error)>
+    pub fn verify<C: ?Sized>(self, context: &C) -> Verdict<T, T::Error>
     where
         T: Check<C>,
     {
@@ -63,10 +66,7 @@ impl<T> Unverified<T> {
     }
 
     /// Checks many things together; the verdicts are in the order of the things.
-    pub fn verify_many<C: ?Sized>(
-        things: Vec<Self>,
-        context: &C,
-    ) -> Vec<Result<Verified<T>, (T, T::Error)>>
+    pub fn verify_many<C: ?Sized>(things: Vec<Self>, context: &C) -> Vec<Verdict<T, T::Error>>
     where
         T: CheckMany<C>,
     {
@@ -111,7 +111,11 @@ mod tests {
         type Error = u8;
 
         fn check(&self, limit: &u8) -> Result<(), u8> {
-            if self.0 <= *limit { Ok(()) } else { Err(*limit) }
+            if self.0 <= *limit {
+                Ok(())
+            } else {
+                Err(*limit)
+            }
         }
     }
 

@@ -64,9 +64,10 @@ pub(super) fn start(
     rng: &mut impl CryptoRngCore,
 ) -> Result<Box<dyn SuiteRun>, DkgSetupError> {
     match suite {
-        Suite::Ed25519 => Run::<Ed25519Sha512>::start(committee, me, rng)
-            .map(|run| Box::new(run) as Box<dyn SuiteRun>)
-            .map_err(|_| DkgSetupError::Degenerate),
+        Suite::Ed25519 => match Run::<Ed25519Sha512>::start(committee, me, rng) {
+            Ok(run) => Ok(Box::new(run)),
+            Err(_) => Err(DkgSetupError::Degenerate),
+        },
         Suite::Secp256k1Keccak => Err(DkgSetupError::UnsupportedSuite(suite)),
     }
 }
@@ -88,8 +89,8 @@ impl<C: FrostSuite> Run<C> {
         me: MemberId,
         rng: &mut impl CryptoRngCore,
     ) -> Result<Self, Error<C>> {
-        let threshold = u16::try_from(committee.signing_threshold())
-            .map_err(|_| Error::InvalidMinSigners)?;
+        let threshold =
+            u16::try_from(committee.signing_threshold()).map_err(|_| Error::InvalidMinSigners)?;
         let id = suite::identifier::<C>(me)?;
         let (drawn, own) = part1(id, committee.n(), threshold, &mut *rng)?;
         let mut package = own.commitment().serialize_whole()?;
@@ -124,7 +125,9 @@ impl<C: FrostSuite> Run<C> {
     fn error(&self, error: &Error<C>) -> SuiteError {
         let named = error.culprits();
         SuiteError {
-            culprit: named.iter().find_map(|id| suite::member(self.committee, id)),
+            culprit: named
+                .iter()
+                .find_map(|id| suite::member(self.committee, id)),
         }
     }
 }

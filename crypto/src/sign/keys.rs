@@ -39,7 +39,9 @@ pub enum KeyError {
         member: MemberId,
     },
     /// The verifying shares are not shares of the group key.
-    #[error("suite {suite}: the verifying shares are not shares of the group key with threshold {threshold}")]
+    #[error(
+        "suite {suite}: the verifying shares are not shares of the group key with threshold {threshold}"
+    )]
     Inconsistent {
         /// The suite.
         suite: Suite,
@@ -199,6 +201,16 @@ impl SigningShare {
 
     pub(super) fn kind(&self) -> &ShareKind {
         &self.kind
+    }
+
+    /// A share of keys from a published vector, whose committee is none of ours.
+    #[cfg(test)]
+    pub(super) fn from_parts(committee: Committee, member: MemberId, kind: ShareKind) -> Self {
+        Self {
+            committee,
+            member,
+            kind,
+        }
     }
 }
 

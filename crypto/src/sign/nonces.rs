@@ -54,11 +54,6 @@ impl Nonces {
             NonceKind::Ed25519(_) => Suite::Ed25519,
         }
     }
-
-    #[cfg(test)]
-    pub(super) fn from_ed25519(nonces: SigningNonces<Ed25519Sha512>) -> Self {
-        Self(NonceKind::Ed25519(nonces))
-    }
 }
 
 impl fmt::Debug for Nonces {

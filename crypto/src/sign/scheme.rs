@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use touchstone_types::{Digest, MemberId};
 
 use super::{
-    Commitments, GroupSignature, SignTarget, SignatureShare, SignError, SignerSet, SigningPublic,
+    Commitments, GroupSignature, SignError, SignTarget, SignatureShare, SignerSet, SigningPublic,
     aggregate_digest, verify_share_digest,
 };
 use crate::roast::ShareScheme;
