@@ -1,0 +1,105 @@
+//! The settings of the core, and the rules that mutants drop.
+
+use thiserror::Error;
+
+/// Settings that may differ from member to member: they decide how fast a round is, never what it says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Params {
+    /// Rounds whose number is odd live this many intervals, at least 2 (`W` of docs/protocol.md).
+    pub life_rounds: u64,
+    /// A round with `z` trailing zero bits lives `W * 2^min(z, Z)` intervals (`Z`, at most 20).
+    pub life_doublings: u32,
+    /// How long a proposer waits for missing observations of feeds that were priced before, in microseconds.
+    pub grace_us: u64,
+    /// How long a signing coordinator is waited for before the next one is used, in microseconds.
+    pub stagger_us: u64,
+    /// Messages of rounds further ahead than this are dropped, in rounds.
+    pub skew_rounds: u64,
+    /// How many rounds ahead the restart fence is stored.
+    pub fence_block: u64,
+    /// How many certificates are kept for members that lag behind.
+    pub certificates_kept: usize,
+}
+
+/// A setting outside its range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("{key} must be from {min} to {max}")]
+pub struct ParamsError {
+    /// The setting.
+    pub key: &'static str,
+    /// The smallest allowed value.
+    pub min: u64,
+    /// The largest allowed value.
+    pub max: u64,
+}
+
+impl Params {
+    /// Settings that suit a network with this many milliseconds from round to round.
+    pub fn for_interval(interval_ms: u64) -> Self {
+        let rounds = |ms: u64, least: u64| ms.checked_div(interval_ms).unwrap_or(1).max(least);
+        Self {
+            life_rounds: 8,
+            life_doublings: 12,
+            grace_us: interval_ms.saturating_mul(200).min(100_000),
+            stagger_us: 150_000,
+            skew_rounds: rounds(5_000, 2),
+            fence_block: rounds(5_000, 5),
+            certificates_kept: 256,
+        }
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// The first setting outside its range.
+    pub fn validate(&self) -> Result<(), ParamsError> {
+        let kept = u64::try_from(self.certificates_kept).unwrap_or(u64::MAX);
+        let ranges = [
+            ("life_rounds", self.life_rounds, 2, 1_000),
+            ("life_doublings", u64::from(self.life_doublings), 0, 20),
+            ("grace_us", self.grace_us, 1, 60_000_000),
+            ("stagger_us", self.stagger_us, 1_000, 60_000_000),
+            ("skew_rounds", self.skew_rounds, 1, 10_000),
+            ("fence_block", self.fence_block, 1, 100_000),
+            // Fewer could forget the certificate of a round that still lives.
+            (
+                "certificates_kept",
+                kept,
+                self.life_rounds.saturating_mul(2),
+                100_000,
+            ),
+        ];
+        for (key, value, min, max) in ranges {
+            if value < min || value > max {
+                return Err(ParamsError { key, min, max });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rules that safety and progress rest on. What ships is [`Sound`]; tests bring impls that drop one, and must see it fail.
+pub trait Rules: Send + 'static {
+    /// TIMEOUT and STATUS tell the member's lock.
+    const REPORT_LOCK: bool = true;
+    /// Whoever enters a view is bound by the highest lock of the statements that let it in.
+    const ADOPT_LOCK: bool = true;
+    /// Neither VOTE nor ACK in a view whose coin is known.
+    const FREEZE_AFTER_COIN: bool = true;
+    /// One VOTE for each proposer in a view.
+    const VOTE_ONCE: bool = true;
+    /// A member that decides answers everybody who ever asked.
+    const ANSWER_ASKERS: bool = true;
+    /// A view above 0 is not left before its coin is known.
+    const WAIT_FOR_COIN: bool = true;
+    /// Messages of far views are kept for the day when the member gets there.
+    const KEEP_FAR_VIEWS: bool = true;
+    /// After a restart a member is silent in the rounds that it may have joined.
+    const FENCE: bool = true;
+}
+
+/// Every rule in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sound;
+
+impl Rules for Sound {}

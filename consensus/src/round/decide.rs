@@ -1,0 +1,191 @@
+//! The decision, and what others are told of it.
+
+use std::sync::Arc;
+
+use touchstone_types::{Digest, MemberId, MemberSet, Observation, Report, SignedObservation};
+
+use super::{Ctx, Held, RoundState, sign::Signing};
+use crate::{
+    coverage::Rule,
+    message::{Decision, Reply},
+    params::Rules,
+    proof::Value,
+    step::To,
+};
+
+/// How often one member is served one value: once for its vote, once for its decision.
+const SERVINGS: u8 = 2;
+
+/// What was decided, and the proof.
+pub(super) struct Decided {
+    decision: Decision,
+    fetched: bool,
+}
+
+impl Decided {
+    pub(super) fn value(&self) -> Digest {
+        self.decision.qc.value
+    }
+}
+
+impl<R: Rules> RoundState<R> {
+    /// D4, D5: a member that sent TIMEOUT, PROPOSE or STATUS waits for this round's decision.
+    pub(super) fn ask(&mut self, ctx: &mut Ctx<'_>, from: MemberId) {
+        if from == ctx.me {
+            return;
+        }
+        self.asked.insert(from);
+        if let Some(decided) = &self.decided
+            && R::ANSWER_ASKERS
+            && self.answered.insert(from)
+        {
+            ctx.fire(Rule::AnswerLater);
+            let reply = Reply::Decide(decided.decision.clone());
+            ctx.reply(To::One(from), self.round, reply);
+        }
+    }
+
+    /// D3.
+    pub(super) fn on_decide(&mut self, ctx: &mut Ctx<'_>, decision: &Decision) {
+        if self.decided.is_some() {
+            return;
+        }
+        if let Some(election) = ctx
+            .scheme
+            .elect(self.round, decision.qc.view, &decision.coin)
+        {
+            let decision = Decision {
+                qc: Arc::clone(&decision.qc),
+                coin: election.shares.to_vec(),
+            };
+            self.decide(ctx, decision, Rule::DecideByReply);
+        }
+    }
+
+    /// D1 to D4.
+    pub(super) fn decide(&mut self, ctx: &mut Ctx<'_>, decision: Decision, rule: Rule) {
+        if self.decided.is_some() {
+            return;
+        }
+        ctx.fire(rule);
+        self.timed_out = true;
+        self.far.clear();
+        let waiting = MemberSet(self.asked.0 & !self.answered.0);
+        if R::ANSWER_ASKERS && !waiting.is_empty() {
+            ctx.fire(Rule::AnswerEarlier);
+            self.answered = MemberSet(self.answered.0 | waiting.0);
+            let reply = Reply::Decide(decision.clone());
+            ctx.reply(To::Set(waiting), self.round, reply);
+        }
+        self.decided = Some(Decided {
+            decision,
+            fetched: false,
+        });
+        self.try_report(ctx);
+    }
+
+    /// D6: computes the report once all observations of the decided value are held; asks everybody for what is missing. At
+    /// least `f + 1` honest members voted for the value, so they hold it, or else the round's certificate.
+    pub(super) fn try_report(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(decided) = &self.decided else {
+            return;
+        };
+        if self.signing.is_some() {
+            return;
+        }
+        let hash = decided.value();
+        let value = self.values.get(&hash).map(|(_, value)| Arc::clone(value));
+        if let Some(value) = &value
+            && let Some(report) = self.report(ctx.terms, value)
+        {
+            self.start_signing(ctx, value, report);
+        } else if !decided.fetched {
+            let have = value.map_or(MemberSet::default(), |v| self.held_of(&v));
+            if let Some(decided) = &mut self.decided {
+                decided.fetched = true;
+            }
+            ctx.fire(Rule::FetchDecided);
+            self.wanted.insert(hash);
+            let reply = Reply::Fetch { value: hash, have };
+            ctx.reply(To::All, self.round, reply);
+        }
+    }
+
+    fn start_signing(&mut self, ctx: &mut Ctx<'_>, value: &Value, report: Report) {
+        let observations = self.signed_observations(value);
+        let nonces = self.held_all(value).unwrap_or_default();
+        let nonces = nonces
+            .into_iter()
+            .map(|h| (h.signed.header.member, h.observation.nonces.clone()))
+            .collect();
+        self.signing = Some(Signing::new(ctx, self.round, report, observations, nonces));
+        self.begin_signing(ctx);
+    }
+
+    /// D7.
+    pub(super) fn on_fetch(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        from: MemberId,
+        hash: Digest,
+        have: MemberSet,
+    ) {
+        let Some((_, list)) = self.values.get(&hash) else {
+            return;
+        };
+        let Some(held) = self.held_all(list) else {
+            return;
+        };
+        let list = Arc::clone(list);
+        let missing = held
+            .into_iter()
+            .filter(|h| !have.contains(h.signed.header.member));
+        let observations: Vec<SignedObservation> = missing.map(|h| h.signed.clone()).collect();
+        let servings = self.served.entry((from, hash)).or_default();
+        if *servings < SERVINGS {
+            *servings = servings.saturating_add(1);
+            ctx.fire(Rule::ServeFetch);
+            let reply = Reply::Value { list, observations };
+            ctx.reply(To::One(from), self.round, reply);
+        }
+    }
+
+    /// Takes what was asked for. An observation of a member of which none was held counts from now on as its first.
+    pub(super) fn on_value(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        list: &Arc<Value>,
+        observations: &[SignedObservation],
+    ) {
+        let hash = list.hash(ctx.tag, self.round);
+        if !self.wanted.contains(&hash) {
+            return;
+        }
+        let view = self.view;
+        self.values
+            .entry(hash)
+            .or_insert_with(|| (view, Arc::clone(list)));
+        for signed in observations {
+            let key = (signed.header.member, signed.header.body_hash);
+            if self.held(key.0, key.1).is_some() {
+                continue;
+            }
+            let Ok(observation) = Observation::from_bytes(&signed.body) else {
+                continue;
+            };
+            let held = Held {
+                signed: signed.clone(),
+                observation: Arc::new(observation),
+            };
+            if self.observations.contains_key(&key.0) || key.0 == ctx.me {
+                self.other_observations.insert(key, held);
+            } else {
+                self.observations.insert(key.0, held);
+            }
+        }
+        if self.quorum_at_us.is_none() && self.observations.len() >= ctx.terms.committee.quorum() {
+            self.quorum_at_us = Some(ctx.now.mono_us);
+        }
+        self.on_new_observations(ctx);
+    }
+}

@@ -1,0 +1,365 @@
+//! The public side of the cryptography, as the round needs it: real for the network, symbols for a simulator.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use thiserror::Error;
+use touchstone_crypto::{
+    AggregateError, CoinInput, CoinPublic, CoinShare, GroupKey, GroupKeyError, IdentityError,
+    IdentityPublic, KeyError, ShareScheme, SignTarget, SignatureShare, SignerSet, SigningPublic,
+    aggregate, sign::Commitments, verify_headers_batch, verify_share,
+};
+use touchstone_types::{
+    Committee, EpochRecord, Header, Manifest, MemberId, MemberSignature, NonceCommitments, Round,
+    Statement, Suite, View,
+};
+
+use crate::message::{Shares, Signer};
+
+/// How many coins [`FrostSuite`] remembers; views of more rounds are never alive at once.
+const COINS_KEPT: usize = 4_096;
+
+/// A round's group signatures, one for each suite.
+pub type GroupSignatures = Vec<(Suite, Vec<u8>)>;
+
+/// An opened coin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Election {
+    /// The elected member.
+    pub leader: MemberId,
+    /// Shares that open the coin, each of them checked.
+    pub shares: Arc<[(MemberId, CoinShare)]>,
+}
+
+/// Everything that can be checked or put together without a secret.
+pub trait Scheme: Send + Sync {
+    /// Whether every header was signed by its member. A set passes exactly when each signature passes alone.
+    fn verify_members(&self, signed: &[(Header, MemberSignature)]) -> bool;
+
+    /// Whether a share of the coin of (round, view) is its member's.
+    fn verify_coin_share(
+        &self,
+        round: Round,
+        view: View,
+        member: MemberId,
+        share: &CoinShare,
+    ) -> bool;
+
+    /// The outcome of the coin of (round, view); `None` if these shares do not open it. A coin that was opened before is
+    /// remembered with the shares that opened it: it is unique, so these ones need not be looked at again.
+    fn elect(&self, round: Round, view: View, shares: &[(MemberId, CoinShare)])
+    -> Option<Election>;
+
+    /// Whether commitments are one valid pair for each suite.
+    fn verify_nonces(&self, member: MemberId, nonces: &[NonceCommitments]) -> bool;
+
+    /// Whether the group signed the statement, in every suite of the network.
+    fn verify_group(&self, statement: &Statement, signatures: &[(Suite, Vec<u8>)]) -> bool;
+
+    /// Whether a member's shares are right in the session of these signers.
+    fn verify_share(
+        &self,
+        statement: &Statement,
+        signers: &[Signer],
+        member: MemberId,
+        shares: &Shares,
+    ) -> bool;
+
+    /// Adds up the shares of all signers of a session.
+    ///
+    /// # Errors
+    /// The members whose share is wrong.
+    fn aggregate(
+        &self,
+        statement: &Statement,
+        signers: &[Signer],
+        shares: &[(MemberId, Shares)],
+    ) -> Result<GroupSignatures, Vec<MemberId>>;
+}
+
+/// Why the keys of an epoch cannot be used.
+#[derive(Debug, Error)]
+pub enum SchemeError {
+    /// A member's identity is no key.
+    #[error("identity of member {member}: {error}")]
+    Identity {
+        /// The member.
+        member: u16,
+        /// Why.
+        error: IdentityError,
+    },
+    /// The group key is no key.
+    #[error("group key: {0}")]
+    GroupKey(#[from] GroupKeyError),
+    /// A verifying share is no key.
+    #[error("verifying shares: {0}")]
+    Shares(#[from] KeyError),
+    /// The coin's keys are no keys.
+    #[error("coin keys: {0}")]
+    Coin(#[from] touchstone_crypto::CoinError),
+    /// The committee is impossible.
+    #[error(transparent)]
+    Committee(#[from] touchstone_types::CommitteeError),
+}
+
+/// The real thing: Ed25519 identities, FROST group keys, the ristretto255 coin.
+pub struct FrostSuite {
+    committee: Committee,
+    identities: Vec<IdentityPublic>,
+    keys: Vec<SuitePublic>,
+    coin: CoinPublic,
+    coin_input: CoinInput,
+    coins: Mutex<BTreeMap<(Round, View), Election>>,
+}
+
+struct SuitePublic {
+    group: GroupKey,
+    signing: SigningPublic,
+}
+
+impl FrostSuite {
+    /// The keys of an epoch.
+    ///
+    /// # Errors
+    /// A key that is none.
+    pub fn new(
+        network: touchstone_types::NetworkId,
+        manifest: &Manifest,
+        record: &EpochRecord,
+    ) -> Result<Self, SchemeError> {
+        let committee = manifest.committee()?;
+        let identities = manifest.members.iter().map(|m| {
+            IdentityPublic::new(m.identity.0).map_err(|error| SchemeError::Identity {
+                member: m.id.0,
+                error,
+            })
+        });
+        let keys = record.keys.iter().map(|k| {
+            Ok(SuitePublic {
+                group: GroupKey::new(k.suite, &k.group_key)?,
+                signing: SigningPublic::new(committee, k)?,
+            })
+        });
+        Ok(Self {
+            committee,
+            identities: identities.collect::<Result<_, _>>()?,
+            keys: keys.collect::<Result<_, SchemeError>>()?,
+            coin: CoinPublic::from_record(committee, record)?,
+            coin_input: CoinInput {
+                network,
+                epoch: manifest.epoch,
+                round: Round(0),
+                view: View(0),
+            },
+            coins: Mutex::new(BTreeMap::new()),
+        })
+    }
+
+    fn input(&self, round: Round, view: View) -> CoinInput {
+        CoinInput {
+            round,
+            view,
+            ..self.coin_input
+        }
+    }
+
+    /// The signers of one suite, decoded.
+    fn set(suite: Suite, signers: &[Signer]) -> Option<SignerSet> {
+        let entries: Option<Vec<_>> = signers
+            .iter()
+            .map(|s| {
+                let nonce = s.nonces.iter().find(|n| n.suite == suite)?;
+                Some((s.member, &nonce.bytes))
+            })
+            .collect();
+        SignerSet::decode(suite, &entries?).ok()
+    }
+
+    fn share(suite: Suite, shares: &Shares) -> Option<SignatureShare> {
+        let (_, bytes) = shares.iter().find(|(s, _)| *s == suite)?;
+        Some(SignatureShare(bytes.as_slice().try_into().ok()?))
+    }
+}
+
+impl Scheme for FrostSuite {
+    fn verify_members(&self, signed: &[(Header, MemberSignature)]) -> bool {
+        let entries: Option<Vec<_>> = signed
+            .iter()
+            .map(|(h, s)| Some((*self.identities.get(h.member.index())?, *h, *s)))
+            .collect();
+        entries.is_some_and(|e| match e.as_slice() {
+            [(key, header, signature)] => {
+                touchstone_crypto::verify_header(key, header, signature).is_ok()
+            }
+            many => verify_headers_batch(many).is_ok(),
+        })
+    }
+
+    fn verify_coin_share(
+        &self,
+        round: Round,
+        view: View,
+        member: MemberId,
+        share: &CoinShare,
+    ) -> bool {
+        self.coin
+            .verify_share(member, &self.input(round, view), share)
+            .is_ok()
+    }
+
+    fn elect(
+        &self,
+        round: Round,
+        view: View,
+        shares: &[(MemberId, CoinShare)],
+    ) -> Option<Election> {
+        // A poisoned lock holds a map that is still true: coins are unique.
+        let coins = || self.coins.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = coins().get(&(round, view)) {
+            return Some(known.clone());
+        }
+        let right = |(member, share): &&(MemberId, CoinShare)| {
+            self.verify_coin_share(round, view, *member, share)
+        };
+        let shares: Vec<_> = shares
+            .iter()
+            .take(usize::from(self.committee.n()))
+            .filter(right)
+            .take(self.committee.coin_threshold())
+            .copied()
+            .collect();
+        let leader = self.coin.combine(&shares).ok()?.leader(self.committee.n());
+        let election = Election {
+            leader,
+            shares: shares.into(),
+        };
+        let mut coins = coins();
+        coins.insert((round, view), election.clone());
+        while coins.len() > COINS_KEPT {
+            coins.pop_first();
+        }
+        Some(election)
+    }
+
+    fn verify_nonces(&self, member: MemberId, nonces: &[NonceCommitments]) -> bool {
+        nonces
+            .iter()
+            .map(|n| n.suite)
+            .eq(self.keys.iter().map(|k| k.group.suite()))
+            && nonces
+                .iter()
+                .all(|n| Commitments::decode(n.suite, member, &n.bytes).is_ok())
+    }
+
+    fn verify_group(&self, statement: &Statement, signatures: &[(Suite, Vec<u8>)]) -> bool {
+        signatures.len() == self.keys.len()
+            && self
+                .keys
+                .iter()
+                .zip(signatures)
+                .all(|(key, (suite, signature))| {
+                    key.group.suite() == *suite
+                        && key.group.verify_statement(statement, signature).is_ok()
+                })
+    }
+
+    fn verify_share(
+        &self,
+        statement: &Statement,
+        signers: &[Signer],
+        member: MemberId,
+        shares: &Shares,
+    ) -> bool {
+        let target = SignTarget::Statement(statement);
+        shares.len() == self.keys.len()
+            && self.keys.iter().all(|key| {
+                let suite = key.group.suite();
+                let (set, share) = (Self::set(suite, signers), Self::share(suite, shares));
+                set.zip(share).is_some_and(|(set, share)| {
+                    verify_share(&key.signing, member, &set, &share, &target).is_ok()
+                })
+            })
+    }
+
+    fn aggregate(
+        &self,
+        statement: &Statement,
+        signers: &[Signer],
+        shares: &[(MemberId, Shares)],
+    ) -> Result<GroupSignatures, Vec<MemberId>> {
+        let target = SignTarget::Statement(statement);
+        let mut out = Vec::new();
+        for key in &self.keys {
+            let suite = key.group.suite();
+            let malformed = shares
+                .iter()
+                .filter(|(_, s)| Self::share(suite, s).is_none());
+            let malformed: Vec<_> = malformed.map(|(m, _)| *m).collect();
+            if !malformed.is_empty() {
+                return Err(malformed);
+            }
+            let set = Self::set(suite, signers).ok_or_else(Vec::new)?;
+            let shares: Vec<_> = shares
+                .iter()
+                .filter_map(|(m, s)| Some((*m, Self::share(suite, s)?)))
+                .collect();
+            let signature = aggregate(&key.signing, &set, &shares, &target)
+                .map_err(|e: AggregateError| e.culprits().to_vec())?;
+            out.push((suite, signature.into_bytes()));
+        }
+        Ok(out)
+    }
+}
+
+/// One round's statement over a [`Scheme`], as the ROAST coordinator wants it.
+pub(crate) struct StatementShares {
+    pub(crate) scheme: Arc<dyn Scheme>,
+    pub(crate) statement: Statement,
+}
+
+/// A signer's offer: which of its nonces, and their commitments.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Offer {
+    pub(crate) slot: u32,
+    pub(crate) nonces: Vec<NonceCommitments>,
+}
+
+/// The signers of a session in the form of the request.
+pub(crate) fn signers_of(signers: &[(MemberId, Offer)]) -> Vec<Signer> {
+    signers
+        .iter()
+        .map(|(member, offer)| Signer {
+            member: *member,
+            slot: offer.slot,
+            nonces: offer.nonces.clone(),
+        })
+        .collect()
+}
+
+impl ShareScheme for StatementShares {
+    type Commitments = Offer;
+    type Share = Shares;
+    type Signature = GroupSignatures;
+
+    fn verify_share(
+        &self,
+        signers: &[(MemberId, Offer)],
+        member: MemberId,
+        share: &Shares,
+    ) -> bool {
+        let signers = signers_of(signers);
+        self.scheme
+            .verify_share(&self.statement, &signers, member, share)
+    }
+
+    fn aggregate(
+        &self,
+        signers: &[(MemberId, Offer)],
+        shares: &[(MemberId, Shares)],
+    ) -> Result<GroupSignatures, Vec<MemberId>> {
+        self.scheme
+            .aggregate(&self.statement, &signers_of(signers), shares)
+    }
+}
