@@ -140,6 +140,9 @@ pub enum LinkError {
     /// The peer is a new process that does not know this link.
     #[error("the peer has restarted")]
     PeerRestarted,
+    /// The attempt was given up for a fresh one: the peer has called meanwhile, or its address has changed.
+    #[error("given up for a fresh attempt")]
+    Superseded,
     /// This end shuts down.
     #[error("shutting down")]
     Shutdown,

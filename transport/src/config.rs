@@ -24,7 +24,7 @@ pub struct MemberEndpoint {
 }
 
 /// Everything that [`crate::Mesh::bind`] needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MeshConfig {
     /// This member.
     pub me: MemberId,

@@ -33,6 +33,8 @@ pub(crate) async fn keep_link(shared: Arc<Shared>, peer: Arc<Peer>) {
         let dialled = tokio::select! {
             () = stopped.cancelled() => return,
             dialled = dial(&shared, &peer) => dialled,
+            // An attempt that was made before the peer was there may sit in long waits for its lost packets.
+            () = called(&peer, ATTEMPT_MIN) => Err(LinkError::Superseded),
         };
         match dialled {
             Ok((connection, theirs)) => {
@@ -62,7 +64,10 @@ pub(crate) async fn keep_link(shared: Arc<Shared>, peer: Arc<Peer>) {
     }
 }
 
-/// The peer has called, so it is there: wait no longer than `at_least`.
+/// How long an attempt to connect is left alone; longer than a round trip around the world.
+const ATTEMPT_MIN: Duration = Duration::from_millis(400);
+
+/// The peer has called, or has another address now: wait no longer than `at_least`.
 async fn called(peer: &Peer, at_least: Duration) {
     sleep(at_least).await;
     peer.called.notified().await;

@@ -95,7 +95,7 @@ pub(crate) struct Peer {
     pub(crate) dialling: quinn::ClientConfig,
     /// The incarnation that the peer greeted with last, on whichever connection.
     pub(crate) incarnation: watch::Sender<u64>,
-    /// The peer called: it is there, so the wait before the next attempt to call it may end.
+    /// The peer called, or its address changed: a wait or an attempt from before that is not worth going on with.
     pub(crate) called: Notify,
     state: Mutex<PeerState>,
 }

@@ -2,13 +2,15 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use quinn::Connection;
 use rustls::DigitallySignedStruct;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
 use touchstone_transport::{
     Frame, FrameKind, FrameLimits, LinkTiming, MEMBER_ALPN, MemberEndpoint, Mesh, MeshConfig,
     MeshEvent, MeshEvents, MeshLimits, TlsIdentity,
@@ -201,6 +203,68 @@ pub(crate) fn introduce(nodes: &[Node]) {
     for node in nodes {
         for other in nodes.iter().filter(|other| other.id != node.id) {
             node.mesh.set_address(other.id, other.address).unwrap();
+        }
+    }
+}
+
+/// A stretch of network between one caller and one node, which can be cut.
+pub(crate) struct Relay {
+    /// Where the caller finds the node.
+    pub(crate) address: SocketAddr,
+    state: Arc<Mutex<RelayState>>,
+    task: JoinHandle<()>,
+}
+
+struct RelayState {
+    node: SocketAddr,
+    cut: bool,
+}
+
+impl Relay {
+    pub(crate) async fn to(node: SocketAddr) -> Self {
+        let front = UdpSocket::bind(loopback()).await.unwrap();
+        let back = UdpSocket::bind(loopback()).await.unwrap();
+        let address = front.local_addr().unwrap();
+        let state = Arc::new(Mutex::new(RelayState { node, cut: false }));
+        let task = tokio::spawn(relay(front, back, Arc::clone(&state)));
+        Self {
+            address,
+            state,
+            task,
+        }
+    }
+
+    /// From now on nothing passes, in either direction.
+    pub(crate) fn cut(&self) {
+        self.state.lock().unwrap().cut = true;
+    }
+
+    /// From now on everything passes again, and goes to this node.
+    pub(crate) fn mend(&self, node: SocketAddr) {
+        *self.state.lock().unwrap() = RelayState { node, cut: false };
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn relay(front: UdpSocket, back: UdpSocket, state: Arc<Mutex<RelayState>>) {
+    let mut caller = None;
+    let (mut there, mut home) = ([0; 65_536], [0; 65_536]);
+    loop {
+        let (socket, packet, to) = tokio::select! {
+            Ok((size, from)) = front.recv_from(&mut there) => {
+                caller = Some(from);
+                (&back, &there[..size], Some(state.lock().unwrap().node))
+            }
+            Ok((size, _)) = back.recv_from(&mut home) => (&front, &home[..size], caller),
+        };
+        let cut = state.lock().unwrap().cut;
+        if let Some(to) = to.filter(|_| !cut) {
+            let _ = socket.send_to(packet, to).await;
         }
     }
 }
