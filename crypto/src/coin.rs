@@ -5,6 +5,8 @@
 //! where `g` is the hash of (network, epoch, round, view) to the group. Any f+1 valid shares give the same `g^x`, and
 //! fewer tell nothing about it. The coin is never derived from FROST signatures, which are not unique.
 
+mod error;
+
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::fmt;
 
@@ -15,11 +17,12 @@ use curve25519_dalek::{
 };
 use rand_core::CryptoRngCore;
 use sha2::{Digest as _, Sha512};
-use thiserror::Error;
 use touchstone_types::{
     Committee, Digest, Epoch, EpochRecord, MemberId, NetworkId, Round, View, sha256,
 };
 use zeroize::{Zeroize, Zeroizing};
+
+pub use error::CoinError;
 
 const INPUT_TAG: &[u8] = b"touchstone/coin/1";
 const PROOF_TAG: &[u8] = b"touchstone/coin/dleq/1";
@@ -68,50 +71,6 @@ pub struct CoinPublic {
     key: [u8; 32],
     verifying: Vec<[u8; 32]>,
     points: Vec<RistrettoPoint>,
-}
-
-/// Why a coin key, share or combination is refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum CoinError {
-    /// A number of verifying shares that is not the committee's size.
-    #[error("coin key: {got} verifying shares, must be {must}, one for each member")]
-    Size {
-        /// How many there are.
-        got: usize,
-        /// How many there must be.
-        must: usize,
-    },
-    /// The key is not a group element other than the identity.
-    #[error("coin key: not a ristretto255 element other than the identity")]
-    Key,
-    /// A verifying share is not a group element other than the identity.
-    #[error(
-        "coin key: the verifying share of member {0} is not a ristretto255 element other than the identity"
-    )]
-    VerifyingShare(MemberId),
-    /// Key and verifying shares are not of one polynomial of degree f.
-    #[error("coin key: the verifying shares are not shares of the key with threshold {threshold}")]
-    Inconsistent {
-        /// f + 1.
-        threshold: usize,
-    },
-    /// A secret share of the wrong form, or not the one behind the member's verifying share.
-    #[error("coin key: the secret share is not that of member {0}")]
-    Secret(MemberId),
-    /// There is no such member.
-    #[error("coin: no member {0}")]
-    Member(MemberId),
-    /// A member's coin share is not the right one.
-    #[error("coin: the share of member {0} is not valid")]
-    Share(MemberId),
-    /// Too few shares of distinct members.
-    #[error("coin: {got} shares of distinct members, needs {threshold}")]
-    TooFew {
-        /// How many there are.
-        got: usize,
-        /// f + 1.
-        threshold: usize,
-    },
 }
 
 impl CoinInput {

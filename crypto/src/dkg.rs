@@ -18,21 +18,19 @@ mod channel;
 mod envelope;
 mod error;
 mod feldman;
+mod setup;
 mod suites;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::fmt;
 
 use rand_core::CryptoRngCore;
-use touchstone_types::{
-    Committee, Digest, Epoch, EpochRecord, MemberId, MemberSignature, Reader, Suite, SuiteKeys,
-    sha256,
-};
+use touchstone_types::{Digest, MemberId, MemberSignature, Reader, SuiteKeys, sha256};
 use zeroize::Zeroizing;
 
 use crate::{
     coin::{CoinPublic, CoinSecretShare},
-    identity::{IdentityKey, IdentityPublic, verify_dkg},
+    identity::{IdentityKey, verify_dkg},
     sign::{SigningPublic, SigningShare},
 };
 
@@ -42,66 +40,10 @@ use suites::SuiteRun;
 
 pub use envelope::{DKG_BODY_MAX, DKG_ENVELOPE_OVERHEAD, DkgEnvelope, DkgStep};
 pub use error::{DkgError, DkgFault, DkgPart, DkgRefusal, DkgSetupError};
+pub use setup::{DkgOutput, DkgPublic, DkgSetup};
 
 /// Hash and signature of one Commit in an Echo.
 const ECHO_ENTRY_BYTES: usize = 96;
-
-/// What all members agree on before they start.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DkgSetup {
-    /// A name for this run that no other run had, such as the hash of the manifest and a count of attempts.
-    pub session: Digest,
-    /// This member.
-    pub me: MemberId,
-    /// The committee; it has at least two members.
-    pub committee: Committee,
-    /// Every member's identity, in member order.
-    pub members: Vec<IdentityPublic>,
-    /// The suites, in ascending order.
-    pub suites: Vec<Suite>,
-}
-
-/// The public result, the same for every member.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DkgPublic {
-    /// Group key and verifying shares of each suite, in the setup's order.
-    pub keys: Vec<SuiteKeys>,
-    /// The coin's key.
-    pub coin_key: Digest,
-    /// Each member's verifying share of the coin key, in member order.
-    pub coin_shares: Vec<Digest>,
-    /// Hash over the setup and everybody's Commit.
-    pub transcript: Digest,
-}
-
-/// What a finished run leaves with one member.
-#[derive(Debug)]
-pub struct DkgOutput {
-    /// The member's share of each suite's key, in the setup's order.
-    pub keys: Vec<SigningShare>,
-    /// The member's share of the coin key.
-    pub coin: CoinSecretShare,
-    /// What goes into the epoch record.
-    pub public: DkgPublic,
-    /// Hash over the setup and everybody's Commit.
-    pub transcript: Digest,
-}
-
-impl DkgPublic {
-    /// The epoch record of these keys, without signatures.
-    pub fn into_record(self, epoch: Epoch, manifest_hash: Digest) -> EpochRecord {
-        EpochRecord {
-            epoch,
-            manifest_hash,
-            keys: self.keys,
-            coin_key: self.coin_key,
-            coin_shares: self.coin_shares,
-            transcript: self.transcript,
-            member_signatures: Vec::new(),
-            group_signatures: Vec::new(),
-        }
-    }
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
@@ -145,7 +87,7 @@ impl Dkg {
         identity: Arc<IdentityKey>,
         rng: &mut impl CryptoRngCore,
     ) -> Result<(Self, Vec<DkgEnvelope>), DkgSetupError> {
-        check_setup(&setup, &identity)?;
+        setup.check(&identity)?;
         let suites = setup
             .suites
             .iter()
@@ -155,7 +97,7 @@ impl Dkg {
         let deal = CoinDeal::new(setup.session, setup.me, threshold, rng);
         let slots = usize::from(setup.committee.n());
         let mut dkg = Self {
-            setup_hash: setup_hash(&setup),
+            setup_hash: setup.hash(),
             channel: Channel::new(setup.session, setup.me, rng),
             suites,
             deal,
@@ -569,52 +511,6 @@ impl fmt::Debug for Dkg {
             .field("secrets", &"<redacted>")
             .finish_non_exhaustive()
     }
-}
-
-fn check_setup(setup: &DkgSetup, identity: &IdentityKey) -> Result<(), DkgSetupError> {
-    let n = usize::from(setup.committee.n());
-    if n < 2 {
-        return Err(DkgSetupError::TooSmall { n });
-    }
-    if setup.members.len() != n {
-        return Err(DkgSetupError::Members {
-            got: setup.members.len(),
-            must: n,
-        });
-    }
-    for (i, key) in setup.members.iter().enumerate() {
-        if setup
-            .members
-            .iter()
-            .skip(i.saturating_add(1))
-            .any(|k| k == key)
-        {
-            return Err(DkgSetupError::Twice { key: *key });
-        }
-    }
-    if setup.members.get(setup.me.index()) != Some(&identity.public()) {
-        return Err(DkgSetupError::Identity { me: setup.me });
-    }
-    let ascending = setup
-        .suites
-        .windows(2)
-        .all(|w| matches!(w, [a, b] if a < b));
-    if setup.suites.is_empty() || !ascending {
-        return Err(DkgSetupError::Suites);
-    }
-    Ok(())
-}
-
-/// Everything that all members must agree on.
-fn setup_hash(setup: &DkgSetup) -> Digest {
-    let mut bytes = setup.session.0.to_vec();
-    bytes.extend_from_slice(&setup.committee.n().to_be_bytes());
-    bytes.extend_from_slice(&setup.committee.f().to_be_bytes());
-    for member in &setup.members {
-        bytes.extend_from_slice(member.as_bytes());
-    }
-    bytes.extend(setup.suites.iter().map(|suite| suite.byte()));
-    sha256(&[b"touchstone/dkg/setup/1", &bytes])
 }
 
 #[cfg(test)]

@@ -8,30 +8,32 @@
 //! The shares of one session may be checked one by one ([`verify_share`]) or all together ([`aggregate`]), which checks the
 //! result by the strict rules and names the culprits if it fails.
 
+mod error;
 mod keys;
 mod nonces;
 mod scheme;
+mod set;
 
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::fmt;
 
 use frost_core::{
-    CheaterDetection, SigningPackage, aggregate_custom, keys::PublicKeyPackage,
-    round1::SigningCommitments, round2,
+    CheaterDetection, SigningPackage, aggregate_custom, keys::PublicKeyPackage, round2,
 };
-use frost_ed25519::Ed25519Sha512;
-use thiserror::Error;
 use touchstone_types::{Committee, Digest, EpochRecord, MemberId, Statement, Suite};
 
 use crate::suite::{self, FrostSuite};
 
+pub use error::{AggregateError, SignError};
 pub use keys::{KeyError, SigningPublic, SigningShare};
 pub use nonces::{NONCES_MAX, NonceId, NonceStore, Nonces};
 pub use scheme::FrostScheme;
+pub use set::{Commitments, SignerSet};
 
 pub(crate) use keys::PublicKind;
 use keys::ShareKind;
 use nonces::NonceKind;
+use set::{CommitmentMap, SetKind};
 
 /// What a group key may sign.
 #[derive(Clone, Copy, Debug)]
@@ -48,115 +50,6 @@ impl SignTarget<'_> {
         match self {
             Self::Statement(statement) => statement.digest(),
             Self::EpochRecord(record) => record.digest(),
-        }
-    }
-}
-
-/// One member's nonce commitments, decoded. Decoding costs more than signing: do it once, on arrival.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Commitments(CommitmentsKind);
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum CommitmentsKind {
-    Ed25519(SigningCommitments<Ed25519Sha512>),
-}
-
-impl Commitments {
-    /// Decodes `hiding | binding`.
-    ///
-    /// # Errors
-    /// A suite that this version does not sign with, or bytes that are not two elements of the suite's group other than
-    /// the identity ([`SignError::Commitments`] with `member`).
-    pub fn decode(suite: Suite, member: MemberId, bytes: &[u8]) -> Result<Self, SignError> {
-        match suite {
-            Suite::Ed25519 => suite::decode_commitments(bytes)
-                .map(|c| Self(CommitmentsKind::Ed25519(c)))
-                .map_err(|_| SignError::Commitments { member }),
-            Suite::Secp256k1Keccak => Err(SignError::UnsupportedSuite(suite)),
-        }
-    }
-
-    /// The suite of the commitments.
-    pub fn suite(&self) -> Suite {
-        match self.0 {
-            CommitmentsKind::Ed25519(_) => Suite::Ed25519,
-        }
-    }
-}
-
-/// Who signs in one session, and with which commitments.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SignerSet {
-    members: Vec<MemberId>,
-    kind: SetKind,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum SetKind {
-    Ed25519(CommitmentMap<Ed25519Sha512>),
-}
-
-type CommitmentMap<C> = BTreeMap<frost_core::Identifier<C>, SigningCommitments<C>>;
-
-impl SignerSet {
-    /// A set from commitments as they travel.
-    ///
-    /// # Errors
-    /// A member that is named twice, commitments that do not decode, an unsupported suite.
-    pub fn decode<B: AsRef<[u8]>>(
-        suite: Suite,
-        entries: &[(MemberId, B)],
-    ) -> Result<Self, SignError> {
-        let decoded = entries
-            .iter()
-            .map(|(member, bytes)| {
-                Commitments::decode(suite, *member, bytes.as_ref()).map(|c| (*member, c))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Self::from_decoded(suite, &decoded)
-    }
-
-    /// A set from commitments that were decoded before.
-    ///
-    /// # Errors
-    /// A member that is named twice, commitments of another suite, an unsupported suite.
-    pub fn from_decoded(
-        suite: Suite,
-        entries: &[(MemberId, Commitments)],
-    ) -> Result<Self, SignError> {
-        let mut members: Vec<MemberId> = entries.iter().map(|(member, _)| *member).collect();
-        members.sort_unstable();
-        if let Some(twice) = members.windows(2).find_map(|w| match w {
-            [a, b] if a == b => Some(*a),
-            _ => None,
-        }) {
-            return Err(SignError::Twice { member: twice });
-        }
-        let kind = match suite {
-            Suite::Ed25519 => SetKind::Ed25519(
-                entries
-                    .iter()
-                    .map(|(member, Commitments(CommitmentsKind::Ed25519(c)))| {
-                        let id = suite::identifier(*member)
-                            .map_err(|_| SignError::Unknown { member: *member })?;
-                        Ok((id, *c))
-                    })
-                    .collect::<Result<_, SignError>>()?,
-            ),
-            Suite::Secp256k1Keccak => return Err(SignError::UnsupportedSuite(suite)),
-        };
-        Ok(Self { members, kind })
-    }
-
-    /// The signers, in ascending order.
-    pub fn members(&self) -> &[MemberId] {
-        &self.members
-    }
-
-    /// The suite of the commitments.
-    pub fn suite(&self) -> Suite {
-        match self.kind {
-            SetKind::Ed25519(_) => Suite::Ed25519,
         }
     }
 }
@@ -201,82 +94,6 @@ impl fmt::Debug for GroupSignature {
     }
 }
 
-/// Why a share was not made, or is not believed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum SignError {
-    /// This version cannot sign with the suite.
-    #[error("suite {0} is not supported by this version")]
-    UnsupportedSuite(Suite),
-    /// A member's commitments are not two group elements other than the identity.
-    #[error("the nonce commitments of member {member} do not decode")]
-    Commitments {
-        /// The member.
-        member: MemberId,
-    },
-    /// A member stands in the signer set twice.
-    #[error("member {member} stands in the signer set twice")]
-    Twice {
-        /// The member.
-        member: MemberId,
-    },
-    /// The committee has no such member, or the signer set does not name it.
-    #[error("member {member} is not one of the signers")]
-    Unknown {
-        /// The member.
-        member: MemberId,
-    },
-    /// Too few signers for the threshold.
-    #[error("{got} signers, needs {threshold}")]
-    TooFew {
-        /// How many there are.
-        got: usize,
-        /// The signing threshold.
-        threshold: usize,
-    },
-    /// The signer set holds other commitments for this signer than those of the nonces it was asked to use.
-    #[error("the signer set does not hold the commitments of these nonces")]
-    WrongNonces,
-    /// The share does not fit the member's verifying share.
-    #[error("the share of member {member} is not valid")]
-    Share {
-        /// The member.
-        member: MemberId,
-    },
-    /// FROST refused for another reason.
-    #[error("the signer set cannot be signed with")]
-    Refused,
-}
-
-/// Why shares did not give a signature.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum AggregateError {
-    /// The shares given are not exactly those of the signers.
-    #[error("the shares are not one of each signer")]
-    Signers,
-    /// The signer set cannot be signed with: too few signers, or one that the committee does not have.
-    #[error(transparent)]
-    Set(SignError),
-    /// Shares are wrong.
-    #[error("the shares of members {culprits:?} are not valid")]
-    Shares {
-        /// Whose, ascending.
-        culprits: Vec<MemberId>,
-    },
-    /// Every share is right and yet the sum is no strict signature; it cannot happen with keys of a sound generation.
-    #[error("the sum of valid shares is no valid signature")]
-    Sum,
-}
-
-impl AggregateError {
-    /// The members whose shares are wrong.
-    pub fn culprits(&self) -> &[MemberId] {
-        match self {
-            Self::Shares { culprits } => culprits,
-            _ => &[],
-        }
-    }
-}
-
 /// Makes this member's share of the group's signature over `target`.
 ///
 /// The nonces are consumed whatever the result is.
@@ -295,12 +112,12 @@ pub fn sign(
 ) -> Result<SignatureShare, SignError> {
     let committee = share.committee();
     check_signers(committee, signers)?;
-    if signers.members.binary_search(&share.member()).is_err() {
+    if signers.members().binary_search(&share.member()).is_err() {
         return Err(SignError::Unknown {
             member: share.member(),
         });
     }
-    match (share.kind(), nonces.kind(), &signers.kind) {
+    match (share.kind(), nonces.kind(), signers.kind()) {
         (ShareKind::Ed25519(key), NonceKind::Ed25519(nonces), SetKind::Ed25519(set)) => {
             sign_with(key, nonces, set, &target.digest().0)
         }
@@ -347,10 +164,10 @@ pub(crate) fn verify_share_digest(
     digest: Digest,
 ) -> Result<(), SignError> {
     check_signers(public.committee(), signers)?;
-    if signers.members.binary_search(&member).is_err() {
+    if signers.members().binary_search(&member).is_err() {
         return Err(SignError::Unknown { member });
     }
-    match (public.kind(), &signers.kind) {
+    match (public.kind(), signers.kind()) {
         (PublicKind::Ed25519(keys), SetKind::Ed25519(set)) => {
             verify_with(keys, member, set, share, &digest.0)
         }
@@ -399,10 +216,10 @@ pub(crate) fn aggregate_digest(
     check_signers(public.committee(), signers).map_err(AggregateError::Set)?;
     let mut authors: Vec<MemberId> = shares.iter().map(|(member, _)| *member).collect();
     authors.sort_unstable();
-    if authors != signers.members {
+    if authors != signers.members() {
         return Err(AggregateError::Signers);
     }
-    let bytes = match (public.kind(), &signers.kind) {
+    let bytes = match (public.kind(), signers.kind()) {
         (PublicKind::Ed25519(keys), SetKind::Ed25519(set)) => {
             aggregate_with(public.committee(), keys, set, shares, &digest.0)?
         }
@@ -468,12 +285,12 @@ fn blame<C: FrostSuite>(
 /// At least a threshold of signers, and only members.
 fn check_signers(committee: Committee, signers: &SignerSet) -> Result<(), SignError> {
     let threshold = committee.signing_threshold();
-    if let Some(member) = signers.members.iter().find(|m| !committee.contains(**m)) {
+    if let Some(member) = signers.members().iter().find(|m| !committee.contains(**m)) {
         return Err(SignError::Unknown { member: *member });
     }
-    if signers.members.len() < threshold {
+    if signers.members().len() < threshold {
         return Err(SignError::TooFew {
-            got: signers.members.len(),
+            got: signers.members().len(),
             threshold,
         });
     }

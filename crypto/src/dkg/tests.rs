@@ -3,6 +3,7 @@ use crate::testing::{committee, identities, keys, receivers, rng, start_dkg};
 use proptest::prelude::*;
 use rand_chacha::{ChaCha20Rng, rand_core::RngCore};
 use std::{format, string::ToString};
+use touchstone_types::{Committee, Suite};
 
 /// All members of a run, with a network that the test delivers by hand.
 struct Net {
