@@ -87,7 +87,10 @@ impl BarFile {
 /// # Errors
 /// A folder that cannot be read.
 pub fn find(dir: &Path) -> Result<Vec<BarFile>, BarsError> {
-    let io_error = |error| BarsError::Io { path: dir.to_owned(), error };
+    let io_error = |error| BarsError::Io {
+        path: dir.to_owned(),
+        error,
+    };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(io_error)? {
         let path = entry.map_err(io_error)?.path();
@@ -129,7 +132,10 @@ impl BarReader {
     /// # Errors
     /// A file that cannot be read or that has other columns.
     pub fn open(path: &Path) -> Result<Self, BarsError> {
-        let file = File::open(path).map_err(|error| BarsError::Io { path: path.to_owned(), error })?;
+        let file = File::open(path).map_err(|error| BarsError::Io {
+            path: path.to_owned(),
+            error,
+        })?;
         let mut reader = Self {
             path: path.to_owned(),
             input: BufReader::new(MultiGzDecoder::new(file)),
@@ -143,7 +149,12 @@ impl BarReader {
         reader.has_trades = match columns.strip_prefix(COLUMNS.as_slice()) {
             Some([]) => false,
             Some(["trades"]) => true,
-            _ => return Err(reader.refuse(format!("the header must be {}[,trades], not {header:?}", COLUMNS.join(",")))),
+            _ => {
+                return Err(reader.refuse(format!(
+                    "the header must be {}[,trades], not {header:?}",
+                    COLUMNS.join(",")
+                )));
+            }
         };
         Ok(reader)
     }
@@ -159,10 +170,14 @@ impl BarReader {
     fn next_line(&mut self) -> Result<Option<String>, BarsError> {
         self.line = self.line.saturating_add(1);
         let mut line = Vec::new();
-        let read = (&mut self.input).take(LINE_MAX).read_until(b'\n', &mut line);
+        let read = (&mut self.input)
+            .take(LINE_MAX)
+            .read_until(b'\n', &mut line);
         match read {
             Ok(0) => return Ok(None),
-            Ok(_) if line.ends_with(b"\n") || line.len() < usize::try_from(LINE_MAX).unwrap_or(usize::MAX) => {}
+            Ok(_)
+                if line.ends_with(b"\n")
+                    || line.len() < usize::try_from(LINE_MAX).unwrap_or(usize::MAX) => {}
             Ok(_) => return Err(self.refuse(format!("the line is longer than {LINE_MAX} bytes"))),
             Err(error) => return Err(self.refuse(format!("cannot be decompressed: {error}"))),
         }
@@ -200,12 +215,23 @@ impl Iterator for BarReader {
 fn parse_row(line: &str, has_trades: bool) -> Result<Bar, String> {
     let cells: Vec<&str> = line.split(',').collect();
     let (ts, open, high, low, close, volume, trades) = match (cells.as_slice(), has_trades) {
-        (&[ts, open, high, low, close, volume], false) => (ts, open, high, low, close, volume, None),
-        (&[ts, open, high, low, close, volume, trades], true) => (ts, open, high, low, close, volume, Some(trades)),
-        _ => return Err(format!("{} columns, the header has {}", cells.len(), if has_trades { 7 } else { 6 })),
+        (&[ts, open, high, low, close, volume], false) => {
+            (ts, open, high, low, close, volume, None)
+        }
+        (&[ts, open, high, low, close, volume, trades], true) => {
+            (ts, open, high, low, close, volume, Some(trades))
+        }
+        _ => {
+            return Err(format!(
+                "{} columns, the header has {}",
+                cells.len(),
+                if has_trades { 7 } else { 6 }
+            ));
+        }
     };
     let whole = |column: &str, text: &str| {
-        text.parse::<u64>().map_err(|_| format!("{column} {text:?} is not a whole number"))
+        text.parse::<u64>()
+            .map_err(|_| format!("{column} {text:?} is not a whole number"))
     };
     let price = |column: &str, text: &str| match Decimal::parse(text) {
         Ok(price) if price.is_positive() => Ok(price),
@@ -255,10 +281,19 @@ mod tests {
 
     #[test]
     fn bars_with_and_without_trades() {
-        let bars = read("ts,open,high,low,close,volume,trades\n60,1.0,1.2,0.9,1.1,255.80144423000002,7\n180,1.1,1.1,1.1,1.1,0,0\n");
+        let bars = read(
+            "ts,open,high,low,close,volume,trades\n60,1.0,1.2,0.9,1.1,255.80144423000002,7\n180,1.1,1.1,1.1,1.1,0,0\n",
+        );
         let bars = bars.expect("bars");
         assert_eq!(bars.len(), 2);
-        assert_eq!((bars[0].ts, bars[0].close.to_string().as_str(), bars[0].trades), (60, "1.1", Some(7)));
+        assert_eq!(
+            (
+                bars[0].ts,
+                bars[0].close.to_string().as_str(),
+                bars[0].trades
+            ),
+            (60, "1.1", Some(7))
+        );
         assert_eq!(bars[0].volume.to_string(), "255.80144423000002");
         let bars = read("ts,open,high,low,close,volume\r\n60,1,1,1,1,5\r\n").expect("bars");
         assert_eq!(bars[0].trades, None);
@@ -269,18 +304,32 @@ mod tests {
         let head = "ts,open,high,low,close,volume\n";
         for (rows, want) in [
             ("60,1,1,1,1\n", "FILE:2: 5 columns, the header has 6"),
-            ("60,1,1,1,1,0\n60,1,1,1,1,0\n", "FILE:3: ts 60 does not come after"),
+            (
+                "60,1,1,1,1,0\n60,1,1,1,1,0\n",
+                "FILE:3: ts 60 does not come after",
+            ),
             ("60,1,1,1,x,0\n", "FILE:2: close \"x\": not a decimal"),
             ("60,1,1,1,-1,0\n", "FILE:2: close \"-1\" is not above zero"),
             ("60,1,1,2,1,0\n", "FILE:2: low 2 is above high 1"),
-            ("6e1,1,1,1,1,0\n", "FILE:2: ts \"6e1\" is not a whole number"),
+            (
+                "6e1,1,1,1,1,0\n",
+                "FILE:2: ts \"6e1\" is not a whole number",
+            ),
         ] {
             let error = read(&format!("{head}{rows}")).expect_err(rows);
             assert!(error.starts_with(want), "{error}");
         }
-        assert!(read("time,price\n").expect_err("header").starts_with("FILE:1: the header must be"));
+        assert!(
+            read("time,price\n")
+                .expect_err("header")
+                .starts_with("FILE:1: the header must be")
+        );
         let long = format!("{head}{}", "9".repeat(5_000));
-        assert!(read(&long).expect_err("long").starts_with("FILE:2: the line is longer than"));
+        assert!(
+            read(&long)
+                .expect_err("long")
+                .starts_with("FILE:2: the line is longer than")
+        );
     }
 
     #[test]
@@ -306,7 +355,10 @@ mod tests {
             write(dir.path(), name, "");
         }
         let found = find(dir.path()).expect("folder");
-        let found: Vec<_> = found.iter().map(|f| (f.source.as_str(), f.pair.as_str())).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|f| (f.source.as_str(), f.pair.as_str()))
+            .collect();
         assert_eq!(found, [("binance_us", "BTC-USD"), ("kraken", "USDC-USD")]);
         assert!(find(&dir.path().join("absent")).is_err());
     }

@@ -80,7 +80,8 @@ impl Book {
         match &slot.held {
             Some(held) if held.quote == quote => return Taken::Same,
             Some(Held { quote: held, .. })
-                if held.trade_time_ms > quote.trade_time_ms && held.trade_time_ms <= Some(latest_ms) =>
+                if held.trade_time_ms > quote.trade_time_ms
+                    && held.trade_time_ms <= Some(latest_ms) =>
             {
                 return Taken::Older;
             }
@@ -152,7 +153,11 @@ mod tests {
         assert_eq!(book.take(quote("4", None), 9_002), Taken::Older);
         assert_eq!(book.take(quote("2", Some(8_000)), 9_003), Taken::Same);
         assert_eq!(book.held(&market()).expect("held").received_ms, 9_000);
-        assert_eq!(book.take(quote("5", Some(8_000)), 9_004), Taken::Newer, "a second trade in the same millisecond");
+        assert_eq!(
+            book.take(quote("5", Some(8_000)), 9_004),
+            Taken::Newer,
+            "a second trade in the same millisecond"
+        );
         assert_eq!(price(&book), "5");
     }
 

@@ -25,20 +25,43 @@ pub fn default_feeds() -> Vec<FeedSpec> {
     let mut feeds: Vec<FeedSpec> = CRYPTO
         .iter()
         .filter_map(|(base, age_ms)| {
-            let sources = [("coinbase", "USD"), ("kraken", "USD"), ("bitstamp", "USD"), ("binance", "USDT"), ("okx", "USDT")];
+            let sources = [
+                ("coinbase", "USD"),
+                ("kraken", "USD"),
+                ("bitstamp", "USD"),
+                ("binance", "USDT"),
+                ("okx", "USDT"),
+            ];
             feed(base, &sources, 3, *age_ms, 5_000)
         })
         .collect();
     // Currencies that hardly move: an outlier shows at a fifth of a percent.
-    feeds.extend(feed("EUR", &[("kraken", "USD"), ("bitstamp", "USD"), ("binance", "USDT")], 2, 300_000, 2_000));
     feeds.extend(feed(
-        "USDC",
-        &[("kraken", "USD"), ("bitstamp", "USD"), ("binance", "USDT"), ("okx", "USDT")],
+        "EUR",
+        &[("kraken", "USD"), ("bitstamp", "USD"), ("binance", "USDT")],
         2,
         300_000,
         2_000,
     ));
-    feeds.extend(feed("USDT", &[("coinbase", "USD"), ("kraken", "USD"), ("bitstamp", "USD")], 2, 300_000, 2_000));
+    feeds.extend(feed(
+        "USDC",
+        &[
+            ("kraken", "USD"),
+            ("bitstamp", "USD"),
+            ("binance", "USDT"),
+            ("okx", "USDT"),
+        ],
+        2,
+        300_000,
+        2_000,
+    ));
+    feeds.extend(feed(
+        "USDT",
+        &[("coinbase", "USD"), ("kraken", "USD"), ("bitstamp", "USD")],
+        2,
+        300_000,
+        2_000,
+    ));
     feeds.sort_by_key(|feed| feed.name);
     feeds
 }
@@ -74,7 +97,11 @@ fn feed(
 /// itself: `USDT-USD` rests on dollar markets only, `USDC-USD` on those and on USDT markets. Markets in another currency
 /// get a feed in that currency. A feed asks for a strict majority of its sources, but for no more than three.
 pub fn feeds_for_markets(markets: &[Market], max_quote_age_ms: u64) -> Vec<FeedSpec> {
-    let has = |base: &str, quote: &str| markets.iter().any(|m| (m.pair.base(), m.pair.quote()) == (base, quote));
+    let has = |base: &str, quote: &str| {
+        markets
+            .iter()
+            .any(|m| (m.pair.base(), m.pair.quote()) == (base, quote))
+    };
     let usdt = has("USDT", "USD");
     let usdc = has("USDC", "USD") || (usdt && has("USDC", "USDT"));
     let feed_of = |pair: FeedName| match (pair.base(), pair.quote()) {
@@ -85,7 +112,8 @@ pub fn feeds_for_markets(markets: &[Market], max_quote_age_ms: u64) -> Vec<FeedS
     };
     let mut feeds: BTreeMap<FeedName, Vec<Market>> = BTreeMap::new();
     for market in markets {
-        let name = feed_of(market.pair).and_then(|(base, quote)| FeedName::pair(&base, &quote).ok());
+        let name =
+            feed_of(market.pair).and_then(|(base, quote)| FeedName::pair(&base, &quote).ok());
         let Some(sources) = name.map(|name| feeds.entry(name).or_default()) else {
             continue;
         };
@@ -122,7 +150,11 @@ mod tests {
         for feed in &feeds {
             assert!(usize::from(feed.min_sources) <= feed.sources.len());
             for market in &feed.sources {
-                assert!(Exchange::by_name(&market.source).is_some(), "{}", market.source);
+                assert!(
+                    Exchange::by_name(&market.source).is_some(),
+                    "{}",
+                    market.source
+                );
             }
         }
     }
@@ -131,18 +163,40 @@ mod tests {
     fn feeds_for_recorded_markets() {
         let market = |text: &str| {
             let (source, pair) = text.split_once(' ').expect("source and pair");
-            Market { source: source.into(), pair: FeedName::new(pair).expect(pair) }
+            Market {
+                source: source.into(),
+                pair: FeedName::new(pair).expect(pair),
+            }
         };
         let markets = [
-            "kraken BTC-USD", "kraken BTC-USDT", "kraken BTC-USDC", "kraken BTC-EUR", "kraken USDT-USD", "binance USDC-USDT",
+            "kraken BTC-USD",
+            "kraken BTC-USDT",
+            "kraken BTC-USDC",
+            "kraken BTC-EUR",
+            "kraken USDT-USD",
+            "binance USDC-USDT",
         ]
         .map(market);
         let feeds = feeds_for_markets(&markets, 60_000);
         Pricer::new(&feeds).expect("a plan");
-        let summary: Vec<_> = feeds.iter().map(|f| (f.name.as_str(), f.sources.len(), f.min_sources)).collect();
-        assert_eq!(summary, [("BTC-EUR", 1, 1), ("BTC-USD", 3, 2), ("USDC-USD", 1, 1), ("USDT-USD", 1, 1)]);
+        let summary: Vec<_> = feeds
+            .iter()
+            .map(|f| (f.name.as_str(), f.sources.len(), f.min_sources))
+            .collect();
+        assert_eq!(
+            summary,
+            [
+                ("BTC-EUR", 1, 1),
+                ("BTC-USD", 3, 2),
+                ("USDC-USD", 1, 1),
+                ("USDT-USD", 1, 1)
+            ]
+        );
         // Without a dollar price of USDT its markets are left out.
         let feeds = feeds_for_markets(&markets[..2], 60_000);
-        assert_eq!(feeds.iter().map(|f| f.sources.len()).collect::<Vec<_>>(), [1]);
+        assert_eq!(
+            feeds.iter().map(|f| f.sources.len()).collect::<Vec<_>>(),
+            [1]
+        );
     }
 }

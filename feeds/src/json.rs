@@ -94,7 +94,12 @@ pub(crate) struct IsoTime {
 impl<'de> Deserialize<'de> for IsoTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <Cow<'de, str>>::deserialize(deserializer)?;
-        let invalid = || D::Error::custom(format!("{:?}: not an ISO 8601 time since 1970", shorten(&text)));
+        let invalid = || {
+            D::Error::custom(format!(
+                "{:?}: not an ISO 8601 time since 1970",
+                shorten(&text)
+            ))
+        };
         let time: Timestamp = text.parse().map_err(|_| invalid())?;
         let ms = u64::try_from(time.as_millisecond()).map_err(|_| invalid())?;
         Ok(Self { ms })
@@ -141,7 +146,13 @@ mod tests {
 
     #[test]
     fn a_number_is_read_digit_by_digit() {
-        for text in ["105944.20", "\"105944.20\"", "0.1", "1e-8", "\"123456789012345678901234.5\""] {
+        for text in [
+            "105944.20",
+            "\"105944.20\"",
+            "0.1",
+            "1e-8",
+            "\"123456789012345678901234.5\"",
+        ] {
             let number: Number = serde_json::from_str(text).expect(text);
             let digits = text.trim_matches('"');
             assert_eq!(number.0, Decimal::parse(digits).expect(digits));

@@ -28,9 +28,11 @@ mod quote;
 pub use book::{Book, Held, Taken};
 pub use defaults::{default_feeds, feeds_for_markets};
 pub use exchange::{EXCHANGES, Exchange, HttpRequest, ParseError, RequestError};
-pub use policy::{DropReason, DroppedQuote, Gate, NoObservation, PlanError, Priced, Pricer, UsedQuote};
+pub use policy::{
+    DropReason, DroppedQuote, Gate, NoObservation, PlanError, Priced, Pricer, UsedQuote,
+};
 pub use poller::{
-    Counters, FeedsConfig, FeedsConfigError, FetchError, Fetched, Handle, Poller, PollerError, SourceConfig, SourceHealth,
-    SourceState, fetch_feed,
+    Counters, FeedsConfig, FeedsConfigError, FetchError, Fetched, Handle, Poller, PollerError,
+    SourceConfig, SourceHealth, SourceState, fetch_feed,
 };
 pub use quote::{Endpoint, EndpointError, Quote};

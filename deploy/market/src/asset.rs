@@ -14,8 +14,20 @@ pub(crate) struct Asset {
     pub(crate) trade_every_ms: u64,
 }
 
-const fn asset(name: &'static str, dollars_e8: i128, sigma: u32, places: u8, trade_every_ms: u64) -> Asset {
-    Asset { name, dollars_e8, sigma, places, trade_every_ms }
+const fn asset(
+    name: &'static str,
+    dollars_e8: i128,
+    sigma: u32,
+    places: u8,
+    trade_every_ms: u64,
+) -> Asset {
+    Asset {
+        name,
+        dollars_e8,
+        sigma,
+        places,
+        trade_every_ms,
+    }
 }
 
 /// What has a market.

@@ -48,7 +48,9 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed: Place::new(seed) }
+        Self {
+            seed: Place::new(seed),
+        }
     }
 
     pub(crate) fn markets(&self) -> Vec<Market> {
@@ -118,11 +120,16 @@ impl Demo {
         }
         let slot_us = Self::slot_ms(source, pair) * 1_000;
         let time_us = slot * slot_us + at.named("moment").below(slot_us);
-        let side = if at.named("side").below(2) == 0 { Side::Buy } else { Side::Sell };
+        let side = if at.named("side").below(2) == 0 {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
         let price = self.price(source, pair, at, time_us / 1_000, side);
         // About a hundred to a hundred thousand dollars' worth, in units of 10^-6 of the base currency.
         let worth_e8 = 10_000_000_000 * i128::from(1 + at.named("worth").below(1_000));
-        let amount = (worth_e8 * 1_000_000 / self.dollars_e8(pair.base(), time_us / 1_000).max(1)).max(1);
+        let amount =
+            (worth_e8 * 1_000_000 / self.dollars_e8(pair.base(), time_us / 1_000).max(1)).max(1);
         Some(Trade {
             id: slot,
             time_us,
@@ -132,7 +139,13 @@ impl Demo {
         })
     }
 
-    pub(crate) fn trades(&self, source: &str, pair: FeedName, now_ms: u64, limit: usize) -> Vec<Trade> {
+    pub(crate) fn trades(
+        &self,
+        source: &str,
+        pair: FeedName,
+        now_ms: u64,
+        limit: usize,
+    ) -> Vec<Trade> {
         let now_slot = now_ms / Self::slot_ms(source, pair);
         (0..SLOTS_MAX)
             .filter_map(|back| now_slot.checked_sub(back))
@@ -202,8 +215,15 @@ mod tests {
             let trades = demo.trades(&market.source, market.pair, NOW, 20);
             assert_eq!(trades.len(), 20, "{market:?}");
             assert!(trades[0].time_us <= NOW * 1_000);
-            assert!(trades.windows(2).all(|w| w[0].time_us > w[1].time_us && w[0].id > w[1].id));
-            assert!(NOW - trades[0].time_ms() < 60_000, "{market:?} has hardly any trades");
+            assert!(
+                trades
+                    .windows(2)
+                    .all(|w| w[0].time_us > w[1].time_us && w[0].id > w[1].id)
+            );
+            assert!(
+                NOW - trades[0].time_ms() < 60_000,
+                "{market:?} has hardly any trades"
+            );
         }
     }
 
@@ -212,7 +232,10 @@ mod tests {
         let demo = Demo::new(3);
         let now = demo.trades("okx", pair("ETH-USDT"), NOW, 10);
         let later = demo.trades("okx", pair("ETH-USDT"), NOW + 700, 30);
-        let start = later.iter().position(|t| t == &now[0]).expect("still there");
+        let start = later
+            .iter()
+            .position(|t| t == &now[0])
+            .expect("still there");
         assert_eq!(later[start..start + 10], now[..]);
     }
 
@@ -223,9 +246,16 @@ mod tests {
             let now = NOW + hour * 3_600_000;
             let prices: Vec<i128> = ["coinbase", "kraken", "bitstamp", "binance", "okx"]
                 .iter()
-                .map(|source| demo.trades(source, pair("BTC-USD"), now, 1)[0].price.mantissa)
+                .map(|source| {
+                    demo.trades(source, pair("BTC-USD"), now, 1)[0]
+                        .price
+                        .mantissa
+                })
                 .collect();
-            let (low, high) = (prices.iter().min().expect("some"), prices.iter().max().expect("some"));
+            let (low, high) = (
+                prices.iter().min().expect("some"),
+                prices.iter().max().expect("some"),
+            );
             assert!((high - low) * 500 < *low, "{prices:?}");
         }
     }
@@ -233,7 +263,8 @@ mod tests {
     #[test]
     fn tether_is_no_dollar() {
         let demo = Demo::new(4);
-        let cross = demo.common_e12(pair("BTC-USDT"), NOW) * demo.dollars_e8("USDT", NOW) / 100_000_000;
+        let cross =
+            demo.common_e12(pair("BTC-USDT"), NOW) * demo.dollars_e8("USDT", NOW) / 100_000_000;
         let direct = demo.common_e12(pair("BTC-USD"), NOW);
         assert!((cross - direct).abs() < direct / 1_000_000);
         assert_ne!(demo.common_e12(pair("BTC-USDT"), NOW), direct);
@@ -243,9 +274,14 @@ mod tests {
     fn the_summary_hangs_together() {
         let demo = Demo::new(4);
         for market in demo.markets() {
-            let s = demo.summary(&market.source, market.pair, NOW).expect("traded");
+            let s = demo
+                .summary(&market.source, market.pair, NOW)
+                .expect("traded");
             assert!(s.bid.mantissa < s.ask.mantissa);
-            assert!(s.day.low.mantissa <= s.last.price.mantissa && s.last.price.mantissa <= s.day.high.mantissa);
+            assert!(
+                s.day.low.mantissa <= s.last.price.mantissa
+                    && s.last.price.mantissa <= s.day.high.mantissa
+            );
             assert!(s.day.volume.is_positive() && s.day.count > 0);
         }
     }

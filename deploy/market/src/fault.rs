@@ -63,7 +63,11 @@ impl Faults {
             return None;
         }
         let kind = place.named("kind").bits() % 6;
-        KINDS.into_iter().zip(0..).find(|(_, i)| *i == kind).map(|(fault, _)| fault)
+        KINDS
+            .into_iter()
+            .zip(0..)
+            .find(|(_, i)| *i == kind)
+            .map(|(fault, _)| fault)
     }
 }
 

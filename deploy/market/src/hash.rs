@@ -18,12 +18,16 @@ impl Place {
 
     /// The place with this number below this one.
     pub(crate) fn at(self, number: u64) -> Self {
-        Self(mix(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(mix(number.wrapping_add(1)))))
+        Self(mix(self
+            .0
+            .wrapping_mul(0x2545_f491_4f6c_dd1d)
+            .wrapping_add(mix(number.wrapping_add(1)))))
     }
 
     /// The place with this name below this one.
     pub(crate) fn named(self, name: &str) -> Self {
-        name.bytes().fold(self.at(u64::MAX), |place, byte| place.at(u64::from(byte)))
+        name.bytes()
+            .fold(self.at(u64::MAX), |place, byte| place.at(u64::from(byte)))
     }
 
     /// 64 random bits.

@@ -19,9 +19,9 @@ use std::path::Path;
 pub use fault::{Fault, Faults};
 pub use replay::{ReplayError, Speed, SpeedError, TimeError, parse_time};
 pub use server::{router, serve};
+use touchstone_types::FeedName;
 use touchstone_types::Market as MarketName;
 pub use trade::{Day, Side, Summary, Trade};
-use touchstone_types::FeedName;
 
 use crate::{demo::Demo, replay::Replay};
 
@@ -56,7 +56,12 @@ impl Market {
     ///
     /// # Errors
     /// A folder or file that cannot be read, no file of a known exchange, `from_ms` outside of what was recorded.
-    pub fn replay(dir: &Path, from_ms: u64, speed: Speed, start_ms: u64) -> Result<Self, ReplayError> {
+    pub fn replay(
+        dir: &Path,
+        from_ms: u64,
+        speed: Speed,
+        start_ms: u64,
+    ) -> Result<Self, ReplayError> {
         Ok(Self {
             origin: Origin::Replay(Replay::load(dir, from_ms, speed, start_ms)?),
             faults: Faults::none(),

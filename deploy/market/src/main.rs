@@ -48,12 +48,18 @@ struct Args {
 fn market(args: &Args) -> anyhow::Result<Market> {
     let market = match args.market.strip_prefix("replay:") {
         Some(dir) => {
-            let from = args.from.context("a replay needs --from, such as --from 2023-03-11T06:00")?;
-            let now_ms = u64::try_from(Timestamp::now().as_millisecond()).context("the clock is before 1970")?;
+            let from = args
+                .from
+                .context("a replay needs --from, such as --from 2023-03-11T06:00")?;
+            let now_ms = u64::try_from(Timestamp::now().as_millisecond())
+                .context("the clock is before 1970")?;
             Market::replay(Path::new(dir), from, args.speed, now_ms)?
         }
         None if args.market == "demo" => Market::demo(args.seed),
-        None => anyhow::bail!("unknown market {:?}: expected demo or replay:DIR", args.market),
+        None => anyhow::bail!(
+            "unknown market {:?}: expected demo or replay:DIR",
+            args.market
+        ),
     };
     Ok(match args.faults {
         Some(per_million) => market.with_faults(Faults::per_million(per_million)),
@@ -64,17 +70,28 @@ fn market(args: &Args) -> anyhow::Result<Market> {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let args = Args::parse();
     let market = market(&args)?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("--listen {}", args.listen))?;
     let address = listener.local_addr()?;
-    tracing::info!(markets = market.markets().len(), "listening on http://{address}");
+    tracing::info!(
+        markets = market.markets().len(),
+        "listening on http://{address}"
+    );
     if let Some(end_ms) = market.ends_at_ms() {
-        let end = i64::try_from(end_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        tracing::info!("the recording is over at {}", end.map_or_else(|| "an unknown time".to_owned(), |t| t.to_string()));
+        let end = i64::try_from(end_ms)
+            .ok()
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        tracing::info!(
+            "the recording is over at {}",
+            end.map_or_else(|| "an unknown time".to_owned(), |t| t.to_string())
+        );
     }
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();

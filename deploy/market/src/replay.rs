@@ -49,13 +49,19 @@ impl FromStr for Speed {
 
 impl fmt::Display for Speed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Decimal::new(i128::from(self.thousandths), -3).trimmed())
+        write!(
+            f,
+            "{}",
+            Decimal::new(i128::from(self.thousandths), -3).trimmed()
+        )
     }
 }
 
 /// A text that is no time.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("{0:?} is no time: expected 2023-03-11, 2023-03-11T07:15, an RFC 3339 time or Unix seconds, all in UTC")]
+#[error(
+    "{0:?} is no time: expected 2023-03-11, 2023-03-11T07:15, an RFC 3339 time or Unix seconds, all in UTC"
+)]
 pub struct TimeError(String);
 
 /// Reads a point in time: a date, a date and a time (both UTC), an RFC 3339 time, or Unix seconds. The result is in Unix
@@ -73,7 +79,11 @@ pub fn parse_time(text: &str) -> Result<u64, TimeError> {
         .parse::<Timestamp>()
         .ok()
         .or_else(|| text.parse::<civil::DateTime>().ok().and_then(utc))
-        .or_else(|| text.parse::<civil::Date>().ok().and_then(|date| utc(date.at(0, 0, 0, 0))))
+        .or_else(|| {
+            text.parse::<civil::Date>()
+                .ok()
+                .and_then(|date| utc(date.at(0, 0, 0, 0)))
+        })
         .ok_or_else(error)?;
     u64::try_from(time.as_millisecond()).map_err(|_| error())
 }
@@ -163,7 +173,12 @@ impl Clock {
 }
 
 impl Replay {
-    pub(crate) fn load(dir: &Path, from_ms: u64, speed: Speed, start_ms: u64) -> Result<Self, ReplayError> {
+    pub(crate) fn load(
+        dir: &Path,
+        from_ms: u64,
+        speed: Speed,
+        start_ms: u64,
+    ) -> Result<Self, ReplayError> {
         let mut series: BTreeMap<String, BTreeMap<FeedName, Vec<Close>>> = BTreeMap::new();
         // Enough before the start for the figures of the last 24 hours.
         let since_ms = from_ms.saturating_sub(DAY_MS);
@@ -173,7 +188,11 @@ impl Replay {
                 tracing::info!(source = file.source, pair = %file.pair, "no such exchange here, left out");
                 continue;
             }
-            let closes = series.entry(file.source.clone()).or_default().entry(file.pair).or_default();
+            let closes = series
+                .entry(file.source.clone())
+                .or_default()
+                .entry(file.pair)
+                .or_default();
             let (first, last) = bounds.unwrap_or((u64::MAX, 0));
             let (file_first, file_last) = load_file(&file, since_ms, closes)?;
             bounds = Some((first.min(file_first), last.max(file_last)));
@@ -193,14 +212,21 @@ impl Replay {
         }
         Ok(Self {
             series,
-            clock: Clock { from_ms, start_ms, speed },
+            clock: Clock {
+                from_ms,
+                start_ms,
+                speed,
+            },
             last_ms,
         })
     }
 
     pub(crate) fn markets(&self) -> Vec<Market> {
         let of_source = |(source, pairs): (&String, &BTreeMap<FeedName, Vec<Close>>)| {
-            let market = |pair: &FeedName| Market { source: source.clone(), pair: *pair };
+            let market = |pair: &FeedName| Market {
+                source: source.clone(),
+                pair: *pair,
+            };
             pairs.keys().map(market).collect::<Vec<_>>()
         };
         self.series.iter().flat_map(of_source).collect()
@@ -225,13 +251,27 @@ impl Replay {
             time_us: self.clock.shift(close.t_ms).saturating_mul(1_000),
             price: close.price,
             amount: close.volume,
-            side: if close.price.cmp_value(&close.open).is_lt() { Side::Sell } else { Side::Buy },
+            side: if close.price.cmp_value(&close.open).is_lt() {
+                Side::Sell
+            } else {
+                Side::Buy
+            },
         }
     }
 
-    pub(crate) fn trades(&self, source: &str, pair: FeedName, now_ms: u64, limit: usize) -> Vec<Trade> {
+    pub(crate) fn trades(
+        &self,
+        source: &str,
+        pair: FeedName,
+        now_ms: u64,
+        limit: usize,
+    ) -> Vec<Trade> {
         let past = self.past(source, pair, now_ms);
-        past.iter().rev().take(limit).map(|close| self.trade(close)).collect()
+        past.iter()
+            .rev()
+            .take(limit)
+            .map(|close| self.trade(close))
+            .collect()
     }
 
     pub(crate) fn summary(&self, source: &str, pair: FeedName, now_ms: u64) -> Option<Summary> {
@@ -270,7 +310,11 @@ fn day_of(day: &[Close], last: &Close) -> Day {
 }
 
 /// Appends a file's closes from `since_ms` on; returns the times of its first and last close.
-fn load_file(file: &BarFile, since_ms: u64, closes: &mut Vec<Close>) -> Result<(u64, u64), ReplayError> {
+fn load_file(
+    file: &BarFile,
+    since_ms: u64,
+    closes: &mut Vec<Close>,
+) -> Result<(u64, u64), ReplayError> {
     let path = || file.path.display().to_string();
     let earlier_ms = closes.last().map(|close| close.t_ms);
     let (mut first_ms, mut last_ms) = (u64::MAX, 0);
@@ -335,9 +379,18 @@ mod tests {
     #[test]
     fn a_close_is_a_trade_at_the_last_instant_of_its_bar() {
         let dir = tempfile::tempdir().expect("dir");
-        write(dir.path(), "kraken_BTC-USD.csv.gz", &[(0, "100.5", "1"), (1, "101.5", "1"), (4, "104.5", "1")]);
+        write(
+            dir.path(),
+            "kraken_BTC-USD.csv.gz",
+            &[(0, "100.5", "1"), (1, "101.5", "1"), (4, "104.5", "1")],
+        );
         let replay = Replay::load(dir.path(), DAY, speed("60"), NOW).expect("loads");
-        let last = |now| replay.trades("kraken", pair("BTC-USD"), now, 1).first().map(|t| (t.price.to_string(), t.time_ms()));
+        let last = |now| {
+            replay
+                .trades("kraken", pair("BTC-USD"), now, 1)
+                .first()
+                .map(|t| (t.price.to_string(), t.time_ms()))
+        };
         assert_eq!(last(NOW + 998), None, "the first bar is not over");
         assert_eq!(last(NOW + 999), Some(("100.5".into(), NOW + 999)));
         assert_eq!(last(NOW + 1_999), Some(("101.5".into(), NOW + 1_999)));
@@ -351,32 +404,67 @@ mod tests {
     #[test]
     fn a_start_in_the_middle_has_a_past() {
         let dir = tempfile::tempdir().expect("dir");
-        write(dir.path(), "kraken_BTC-USD.csv.gz", &[(0, "100", "1"), (10, "110", "2"), (20, "120", "3")]);
+        write(
+            dir.path(),
+            "kraken_BTC-USD.csv.gz",
+            &[(0, "100", "1"), (10, "110", "2"), (20, "120", "3")],
+        );
         let replay = Replay::load(dir.path(), DAY + 900_000, speed("1"), NOW).expect("loads");
         let trades = replay.trades("kraken", pair("BTC-USD"), NOW, 9);
-        let seen: Vec<_> = trades.iter().map(|t| (t.price.to_string(), NOW - t.time_ms())).collect();
+        let seen: Vec<_> = trades
+            .iter()
+            .map(|t| (t.price.to_string(), NOW - t.time_ms()))
+            .collect();
         assert_eq!(seen, [("110".into(), 240_001), ("100".into(), 840_001)]);
-        let day = replay.summary("kraken", pair("BTC-USD"), NOW).expect("traded").day;
-        assert_eq!((day.low.to_string(), day.high.to_string(), day.volume.trimmed().to_string()), ("100".into(), "110".into(), "3".into()));
+        let day = replay
+            .summary("kraken", pair("BTC-USD"), NOW)
+            .expect("traded")
+            .day;
+        assert_eq!(
+            (
+                day.low.to_string(),
+                day.high.to_string(),
+                day.volume.trimmed().to_string()
+            ),
+            ("100".into(), "110".into(), "3".into())
+        );
     }
 
     #[test]
     fn a_bar_without_volume_is_no_trade() {
         let dir = tempfile::tempdir().expect("dir");
-        write(dir.path(), "kraken_BTC-USD.csv.gz", &[(0, "100", "1"), (1, "100", "0.0")]);
+        write(
+            dir.path(),
+            "kraken_BTC-USD.csv.gz",
+            &[(0, "100", "1"), (1, "100", "0.0")],
+        );
         let replay = Replay::load(dir.path(), DAY, speed("1"), NOW).expect("loads");
-        assert_eq!(replay.trades("kraken", pair("BTC-USD"), NOW + 600_000, 9).len(), 1);
+        assert_eq!(
+            replay
+                .trades("kraken", pair("BTC-USD"), NOW + 600_000, 9)
+                .len(),
+            1
+        );
     }
 
     #[test]
     fn markets_come_from_the_files_names() {
         let dir = tempfile::tempdir().expect("dir");
-        for name in ["kraken_BTC-USD.csv.gz", "binance_us_BTC-USD.csv.gz", "bybit_BTC-USD.csv.gz", "panel_close.csv.gz"] {
+        for name in [
+            "kraken_BTC-USD.csv.gz",
+            "binance_us_BTC-USD.csv.gz",
+            "bybit_BTC-USD.csv.gz",
+            "panel_close.csv.gz",
+        ] {
             write(dir.path(), name, &[(0, "100", "1")]);
         }
         let replay = Replay::load(dir.path(), DAY, speed("1"), NOW).expect("loads");
         let names: Vec<String> = replay.markets().into_iter().map(|m| m.source).collect();
-        assert_eq!(names, ["binance_us", "kraken"], "there is no adapter for bybit yet");
+        assert_eq!(
+            names,
+            ["binance_us", "kraken"],
+            "there is no adapter for bybit yet"
+        );
     }
 
     #[test]
@@ -385,7 +473,13 @@ mod tests {
         write(dir.path(), "kraken_BTC-USD_1.csv.gz", &[(0, "100", "1")]);
         write(dir.path(), "kraken_BTC-USD_2.csv.gz", &[(1, "101", "1")]);
         let load = || Replay::load(dir.path(), DAY, speed("1"), NOW);
-        assert_eq!(load().expect("loads").trades("kraken", pair("BTC-USD"), u64::MAX, 9).len(), 2);
+        assert_eq!(
+            load()
+                .expect("loads")
+                .trades("kraken", pair("BTC-USD"), u64::MAX, 9)
+                .len(),
+            2
+        );
         write(dir.path(), "kraken_BTC-USD_3.csv.gz", &[(1, "101", "1")]);
         assert!(matches!(load(), Err(ReplayError::Overlap { .. })));
     }
@@ -393,7 +487,11 @@ mod tests {
     #[test]
     fn what_cannot_be_replayed_is_refused() {
         let dir = tempfile::tempdir().expect("dir");
-        let load = |from| Replay::load(dir.path(), from, speed("1"), NOW).expect_err("refused").to_string();
+        let load = |from| {
+            Replay::load(dir.path(), from, speed("1"), NOW)
+                .expect_err("refused")
+                .to_string()
+        };
         assert!(load(DAY).contains("no file SOURCE_BASE-QUOTE*.csv.gz of coinbase"));
         write(dir.path(), "kraken_BTC-USD.csv.gz", &[(0, "100", "1")]);
         let want = "cannot start at 2023-03-12T00:00:00Z: the recording goes from 2023-03-11T00:00:59.999Z to";
@@ -408,7 +506,13 @@ mod tests {
         for text in ["0", "-1", "0.0001", "100001", "fast", ""] {
             assert_eq!(text.parse::<Speed>(), Err(SpeedError), "{text}");
         }
-        for text in ["2023-03-11", "2023-03-11T00:00", "2023-03-11T01:00:00+01:00", "1678492800", "2023-03-11 00:00:00"] {
+        for text in [
+            "2023-03-11",
+            "2023-03-11T00:00",
+            "2023-03-11T01:00:00+01:00",
+            "1678492800",
+            "2023-03-11 00:00:00",
+        ] {
             assert_eq!(parse_time(text), Ok(DAY), "{text}");
         }
         for text in ["", "yesterday", "1960-01-01", "-5"] {

@@ -80,7 +80,11 @@ impl App {
                 of_source.insert(kraken::answer_key(name.pair), name.pair);
             }
         }
-        Self { market, symbols, stopped }
+        Self {
+            market,
+            symbols,
+            stopped,
+        }
     }
 
     fn pair(&self, source: &str, symbol: &str) -> Option<FeedName> {
@@ -89,7 +93,11 @@ impl App {
 
     /// The answer without any fault; `price_factor` is a power of ten for absurd prices.
     fn answer(&self, ask: &Ask<'_>, price_shift: i8) -> Body {
-        let asked: Option<Vec<FeedName>> = ask.symbol.split(',').map(|s| self.pair(ask.source, s)).collect();
+        let asked: Option<Vec<FeedName>> = ask
+            .symbol
+            .split(',')
+            .map(|s| self.pair(ask.source, s))
+            .collect();
         let Some([pair, ..]) = asked.as_deref() else {
             return unknown_symbol(ask.source);
         };
@@ -106,8 +114,18 @@ impl App {
                 let summaries: Vec<(FeedName, Summary)> = asked
                     .iter()
                     .flatten()
-                    .filter_map(|pair| Some((*pair, self.market.summary(ask.source, *pair, ask.now_ms)?)))
-                    .map(|(pair, summary)| (pair, Summary { last: off(summary.last, price_shift), ..summary }))
+                    .filter_map(|pair| {
+                        Some((*pair, self.market.summary(ask.source, *pair, ask.now_ms)?))
+                    })
+                    .map(|(pair, summary)| {
+                        (
+                            pair,
+                            Summary {
+                                last: off(summary.last, price_shift),
+                                ..summary
+                            },
+                        )
+                    })
                     .collect();
                 let [(_, summary), ..] = summaries.as_slice() else {
                     return unknown_symbol(ask.source);
@@ -148,12 +166,20 @@ impl App {
 }
 
 fn off(trade: Trade, shift: i8) -> Trade {
-    let price = Decimal::new(trade.price.mantissa, trade.price.exponent.saturating_add(shift));
+    let price = Decimal::new(
+        trade.price.mantissa,
+        trade.price.exponent.saturating_add(shift),
+    );
     Trade { price, ..trade }
 }
 
 fn json(body: Body) -> Response {
-    (body.status, [(header::CONTENT_TYPE, "application/json")], body.text).into_response()
+    (
+        body.status,
+        [(header::CONTENT_TYPE, "application/json")],
+        body.text,
+    )
+        .into_response()
 }
 
 fn unknown_symbol(source: &str) -> Body {
@@ -197,7 +223,9 @@ fn now_ms() -> u64 {
 /// A route of one exchange; where the symbol stands in the request differs.
 fn route(source: &'static str, kind: Kind) -> axum::routing::MethodRouter<Arc<App>> {
     get(
-        move |State(app): State<Arc<App>>, path: Option<Path<String>>, Query(params): Query<Params>| async move {
+        move |State(app): State<Arc<App>>,
+              path: Option<Path<String>>,
+              Query(params): Query<Params>| async move {
             let in_path = path.map(|Path(symbol)| symbol);
             let symbol = in_path.or(params.pair).or(params.symbol).or(params.inst_id);
             let limit = params.limit.or(params.count).and_then(|n| n.parse().ok());
@@ -234,14 +262,26 @@ fn binance_routes(source: &'static str) -> Router<Arc<App>> {
 /// Every exchange's routes; a silent fault ends early when `stopped` is cancelled.
 pub fn router(market: Market, stopped: CancellationToken) -> Router {
     Router::new()
-        .route("/coinbase/products/{symbol}/ticker", route("coinbase", Kind::Ticker))
-        .route("/coinbase/products/{symbol}/trades", route("coinbase", Kind::Trades))
+        .route(
+            "/coinbase/products/{symbol}/ticker",
+            route("coinbase", Kind::Ticker),
+        )
+        .route(
+            "/coinbase/products/{symbol}/trades",
+            route("coinbase", Kind::Trades),
+        )
         .route("/kraken/0/public/Ticker", route("kraken", Kind::Ticker))
         .route("/kraken/0/public/Trades", route("kraken", Kind::Trades))
         .nest("/binance", binance_routes("binance"))
         .nest("/binance_us", binance_routes("binance_us"))
-        .route("/bitstamp/api/v2/ticker/{symbol}/", route("bitstamp", Kind::Ticker))
-        .route("/bitstamp/api/v2/transactions/{symbol}/", route("bitstamp", Kind::Trades))
+        .route(
+            "/bitstamp/api/v2/ticker/{symbol}/",
+            route("bitstamp", Kind::Ticker),
+        )
+        .route(
+            "/bitstamp/api/v2/transactions/{symbol}/",
+            route("bitstamp", Kind::Trades),
+        )
         .route("/okx/api/v5/market/ticker", route("okx", Kind::Ticker))
         .route("/okx/api/v5/market/trades", route("okx", Kind::Trades))
         .with_state(Arc::new(App::new(market, stopped)))
@@ -251,7 +291,11 @@ pub fn router(market: Market, stopped: CancellationToken) -> Router {
 ///
 /// # Errors
 /// What the listener reports.
-pub async fn serve(listener: TcpListener, market: Market, shutdown: CancellationToken) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    market: Market,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let app = router(market, shutdown.clone());
     axum::serve(listener, app)
         .with_graceful_shutdown(shutdown.cancelled_owned())

@@ -65,7 +65,9 @@ pub struct Summary {
 
 /// `price` plus or minus so many millionths of it, at its own number of places, at least one unit off.
 pub(crate) fn shifted(price: Decimal, ppm: i128) -> Decimal {
-    let step = (price.mantissa.saturating_mul(ppm) / 1_000_000).abs().max(1);
+    let step = (price.mantissa.saturating_mul(ppm) / 1_000_000)
+        .abs()
+        .max(1);
     let mantissa = price.mantissa.saturating_add(step * ppm.signum()).max(1);
     Decimal::new(mantissa, price.exponent)
 }

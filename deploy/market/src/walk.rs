@@ -53,11 +53,16 @@ mod tests {
         for step_ms in [128u64, 1_024, 16_384] {
             let steps: Vec<i128> = (0..4_000)
                 .map(|i| T + i * step_ms)
-                .map(|t| walk(Place::new(5), 1_000_000, t + step_ms) - walk(Place::new(5), 1_000_000, t))
+                .map(|t| {
+                    walk(Place::new(5), 1_000_000, t + step_ms) - walk(Place::new(5), 1_000_000, t)
+                })
                 .collect();
             let variance = steps.iter().map(|s| s * s).sum::<i128>() / 4_000;
             let expected = 1_000_000i128.pow(2) * i128::from(step_ms);
-            assert!(variance > expected / 2 && variance < expected * 2, "{step_ms}: {variance} {expected}");
+            assert!(
+                variance > expected / 2 && variance < expected * 2,
+                "{step_ms}: {variance} {expected}"
+            );
         }
     }
 

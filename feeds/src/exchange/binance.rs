@@ -49,7 +49,9 @@ fn detect(shape: &Shape<'_>) -> Option<Endpoint> {
             _ => Some(Endpoint::Trades),
         },
         // A raw book ticker frame has no event type, only an update id.
-        Shape::Object(_) if ["stream", "e", "u", "result"].iter().any(|f| shape.has(f)) => Some(Endpoint::Ws),
+        Shape::Object(_) if ["stream", "e", "u", "result"].iter().any(|f| shape.has(f)) => {
+            Some(Endpoint::Ws)
+        }
         Shape::Object(_) if shape.has("symbol") || shape.has("code") => Some(Endpoint::Ticker),
         Shape::Object(_) => None,
     }
@@ -83,7 +85,10 @@ struct Failure {
 
 fn parse(pair: FeedName, endpoint: Endpoint, body: &[u8]) -> Result<Vec<Tick>, ParseError> {
     if let Ok(failure) = serde_json::from_slice::<Failure>(body) {
-        return Err(ParseError::exchange(&failure.code.to_string(), &failure.msg));
+        return Err(ParseError::exchange(
+            &failure.code.to_string(),
+            &failure.msg,
+        ));
     }
     match endpoint {
         Endpoint::Ws => frame(pair, body),
@@ -102,7 +107,10 @@ fn ticker(pair: FeedName, body: &[u8]) -> Result<Tick, ParseError> {
         Shape::Object(_) => serde_json::from_slice(body)?,
         Shape::Array(_) => {
             let tickers: Vec<Ticker> = serde_json::from_slice(body)?;
-            let others = tickers.first().map(|t| t.symbol.clone()).unwrap_or_default();
+            let others = tickers
+                .first()
+                .map(|t| t.symbol.clone())
+                .unwrap_or_default();
             tickers
                 .into_iter()
                 .find(|t| t.symbol == asked)
@@ -113,7 +121,9 @@ fn ticker(pair: FeedName, body: &[u8]) -> Result<Tick, ParseError> {
     let price = ticker
         .last_price
         .or(ticker.price)
-        .ok_or(ParseError::NoPrice("a book ticker has the best bid and ask only"))?;
+        .ok_or(ParseError::NoPrice(
+            "a book ticker has the best bid and ask only",
+        ))?;
     Ok(Tick {
         price: price.0,
         trade_time_ms: None,
@@ -182,11 +192,17 @@ mod tests {
         let got = quotes("binance", "BTC-USDT", TICKER.as_bytes()).expect("ticker");
         assert_eq!(got[0].price.to_string(), "118449.03000000");
         assert_eq!(got[0].trade_time_ms, None);
-        assert_eq!(got[0].volume.map(|v| v.to_string()).as_deref(), Some("14741.41491000"));
+        assert_eq!(
+            got[0].volume.map(|v| v.to_string()).as_deref(),
+            Some("14741.41491000")
+        );
         let list = format!(r#"[{{"symbol":"ETHUSDT","price":"1"}},{TICKER}]"#);
         assert_eq!(quotes("binance", "BTC-USDT", list.as_bytes()), Ok(got));
         let price = br#"[{"symbol":"BTCUSDT","price":"46707.03000000"}]"#;
-        assert_eq!(quotes("binance", "BTC-USDT", price).expect("price")[0].volume, None);
+        assert_eq!(
+            quotes("binance", "BTC-USDT", price).expect("price")[0].volume,
+            None
+        );
     }
 
     #[test]
@@ -194,7 +210,10 @@ mod tests {
         let aggregate = br#"[{"a":26129,"p":"0.01633102","q":"4.7","f":1,"l":1,"T":1498793709153,"m":true,"M":true}]"#;
         let plain = br#"[{"id":28457,"price":"0.01633102","qty":"12.0","time":1498793709153,"isBuyerMaker":true}]"#;
         let got = quotes("binance_us", "LTC-BTC", aggregate).expect("aggregate");
-        assert_eq!((got[0].trade_time_ms, got[0].source.as_str()), (Some(1_498_793_709_153), "binance_us"));
+        assert_eq!(
+            (got[0].trade_time_ms, got[0].source.as_str()),
+            (Some(1_498_793_709_153), "binance_us")
+        );
         assert_eq!(quotes("binance_us", "LTC-BTC", plain), Ok(got));
         assert_eq!(quotes("binance", "LTC-BTC", b"[]"), Ok(vec![]));
     }
@@ -208,11 +227,21 @@ mod tests {
         assert_eq!(quotes("binance", "XRP-USDT", combined.as_bytes()), Ok(got));
         let ticker = br#"{"stream":"ethbtc@ticker","data":{"e":"24hrTicker","E":1516135684559,"s":"ETHBTC","c":"0.09177200","v":"287542.7","C":1516135684557}}"#;
         let got = quotes("binance", "ETH-BTC", ticker).expect("ticker");
-        assert_eq!((got[0].price.to_string().as_str(), got[0].trade_time_ms), ("0.09177200", None));
-        let book = br#"{"u":400900217,"s":"BTCUSDT","b":"25.35","B":"31.2","a":"25.36","A":"40.6"}"#;
+        assert_eq!(
+            (got[0].price.to_string().as_str(), got[0].trade_time_ms),
+            ("0.09177200", None)
+        );
+        let book =
+            br#"{"u":400900217,"s":"BTCUSDT","b":"25.35","B":"31.2","a":"25.36","A":"40.6"}"#;
         assert_eq!(quotes("binance", "BTC-USDT", book), Ok(vec![]));
-        assert_eq!(quotes("binance", "BTC-USDT", br#"{"result":null,"id":1}"#), Ok(vec![]));
-        assert!(matches!(quotes("binance", "ETH-USDT", book), Err(ParseError::OtherPair { .. })));
+        assert_eq!(
+            quotes("binance", "BTC-USDT", br#"{"result":null,"id":1}"#),
+            Ok(vec![])
+        );
+        assert!(matches!(
+            quotes("binance", "ETH-USDT", book),
+            Err(ParseError::OtherPair { .. })
+        ));
     }
 
     #[test]
@@ -221,15 +250,31 @@ mod tests {
             "binance",
             "BTC-USDT",
             &[
-                (r#"{"code":-1121,"msg":"Invalid symbol."}"#, "error \"-1121\": Invalid symbol."),
-                (r#"{"symbol":"BTCUSDT","bidPrice":"4.0","askPrice":"4.1"}"#, "best bid and ask only"),
-                (r#"{"symbol":"ETHUSDT","price":"4.0"}"#, "asked for BTCUSDT, the answer is about \"ETHUSDT\""),
-                (r#"[{"symbol":"ETHUSDT","price":"4.0"}]"#, "asked for BTCUSDT"),
+                (
+                    r#"{"code":-1121,"msg":"Invalid symbol."}"#,
+                    "error \"-1121\": Invalid symbol.",
+                ),
+                (
+                    r#"{"symbol":"BTCUSDT","bidPrice":"4.0","askPrice":"4.1"}"#,
+                    "best bid and ask only",
+                ),
+                (
+                    r#"{"symbol":"ETHUSDT","price":"4.0"}"#,
+                    "asked for BTCUSDT, the answer is about \"ETHUSDT\"",
+                ),
+                (
+                    r#"[{"symbol":"ETHUSDT","price":"4.0"}]"#,
+                    "asked for BTCUSDT",
+                ),
                 (r#"[{"p":"1.0","T":-5}]"#, "not a time"),
                 (r#"[{"p":"1,0","T":1498793709153}]"#, "not a decimal number"),
             ],
         );
-        let banned = quotes("binance", "BTC-USDT", br#"{"code":-1003,"msg":"Too many requests."}"#);
+        let banned = quotes(
+            "binance",
+            "BTC-USDT",
+            br#"{"code":-1003,"msg":"Too many requests."}"#,
+        );
         assert!(banned.expect_err("banned").is_rate_limit());
     }
 }

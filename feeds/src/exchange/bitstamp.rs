@@ -99,7 +99,10 @@ fn ticker(pair: FeedName, body: &[u8]) -> Result<Tick, ParseError> {
         Shape::Object(_) => serde_json::from_slice(body)?,
         Shape::Array(_) => {
             let tickers: Vec<Ticker> = serde_json::from_slice(body)?;
-            let others = tickers.first().and_then(|t| t.pair.clone()).unwrap_or_default();
+            let others = tickers
+                .first()
+                .and_then(|t| t.pair.clone())
+                .unwrap_or_default();
             tickers
                 .into_iter()
                 .find(|t| t.pair.as_deref() == Some(asked.as_str()))
@@ -168,21 +171,34 @@ mod tests {
         let one = br#"{"timestamp":"1686068944","high":"26252","last":"26216","bid":"26208","vwap":"25681",
             "volume":"3563.13819902","low":"25350","ask":"26211","open":"25730"}"#;
         let got = quotes("bitstamp", "BTC-USD", one).expect("one");
-        assert_eq!((got[0].price.to_string().as_str(), got[0].trade_time_ms), ("26216", None));
-        assert_eq!(got[0].volume.map(|v| v.to_string()).as_deref(), Some("3563.13819902"));
+        assert_eq!(
+            (got[0].price.to_string().as_str(), got[0].trade_time_ms),
+            ("26216", None)
+        );
+        assert_eq!(
+            got[0].volume.map(|v| v.to_string()).as_deref(),
+            Some("3563.13819902")
+        );
         let list = br#"[{"last":"9","pair":"ETH/USD"},{"last":"26216","volume":"3563.13819902","pair":"BTC/USD"}]"#;
         assert_eq!(quotes("bitstamp", "BTC-USD", list), Ok(got));
-        assert!(matches!(quotes("bitstamp", "LTC-USD", list), Err(ParseError::OtherPair { .. })));
+        assert!(matches!(
+            quotes("bitstamp", "LTC-USD", list),
+            Err(ParseError::OtherPair { .. })
+        ));
     }
 
     #[test]
     fn trades_are_dated_in_seconds() {
-        let body = br#"[{"date":"1637845199","tid":"9","amount":"0.005","type":"0","price":"4451.25"},
+        let body =
+            br#"[{"date":"1637845199","tid":"9","amount":"0.005","type":"0","price":"4451.25"},
             {"date":"1637845198","tid":"8","amount":"0.005","type":"1","price":"4450.00"}]"#;
         let got = quotes("bitstamp", "ETH-USD", body).expect("trades");
         assert_eq!(got.len(), 2);
         let newest = EXCHANGE.newest(got).expect("some");
-        assert_eq!((newest.price.to_string().as_str(), newest.trade_time_ms), ("4451.25", Some(1_637_845_199_000)));
+        assert_eq!(
+            (newest.price.to_string().as_str(), newest.trade_time_ms),
+            ("4451.25", Some(1_637_845_199_000))
+        );
         assert_eq!(quotes("bitstamp", "ETH-USD", b"[]"), Ok(vec![]));
     }
 
@@ -191,9 +207,16 @@ mod tests {
         let body = br#"{"data":{"id":2,"timestamp":"1641343699","amount":0.0792,"amount_str":"0.07920000","price":3805.4,
             "price_str":"3805.44","type":0,"microtimestamp":"1641343699596000"},"channel":"live_trades_ethusd","event":"trade"}"#;
         let got = quotes("bitstamp", "ETH-USD", body).expect("trade");
-        assert_eq!((got[0].price.to_string().as_str(), got[0].trade_time_ms), ("3805.44", Some(1_641_343_699_596)));
-        assert!(matches!(quotes("bitstamp", "BTC-USD", body), Err(ParseError::OtherPair { .. })));
-        let quiet = br#"{"event":"bts:subscription_succeeded","channel":"live_trades_ethusd","data":{}}"#;
+        assert_eq!(
+            (got[0].price.to_string().as_str(), got[0].trade_time_ms),
+            ("3805.44", Some(1_641_343_699_596))
+        );
+        assert!(matches!(
+            quotes("bitstamp", "BTC-USD", body),
+            Err(ParseError::OtherPair { .. })
+        ));
+        let quiet =
+            br#"{"event":"bts:subscription_succeeded","channel":"live_trades_ethusd","data":{}}"#;
         assert_eq!(quotes("bitstamp", "ETH-USD", quiet), Ok(vec![]));
     }
 
@@ -203,9 +226,15 @@ mod tests {
             "bitstamp",
             "BTC-USD",
             &[
-                (r#"{"status":"error","reason":"Invalid pair","code":"API0011"}"#, "error \"API0011\""),
+                (
+                    r#"{"status":"error","reason":"Invalid pair","code":"API0011"}"#,
+                    "error \"API0011\"",
+                ),
                 (r#"{"error":"Not found"}"#, "Not found"),
-                (r#"{"event":"bts:error","channel":"","data":{"code":null,"message":"Bad subscription string."}}"#, "Bad subscription"),
+                (
+                    r#"{"event":"bts:error","channel":"","data":{"code":null,"message":"Bad subscription string."}}"#,
+                    "Bad subscription",
+                ),
                 (r#"{"last":"26,216"}"#, "not a decimal number"),
                 (r#"[{"date":"now","price":"1"}]"#, "not a decimal number"),
             ],

@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn the_ticker_dates_its_last_trade() {
-        let body = br#"{"trade_id":7,"price":"30123.40","size":"0.5","time":"2024-05-01T12:00:00.250999Z",
+        let body =
+            br#"{"trade_id":7,"price":"30123.40","size":"0.5","time":"2024-05-01T12:00:00.250999Z",
             "bid":"30123.39","ask":"30123.41","volume":"8123.25000000"}"#;
         let got = quotes("coinbase", "BTC-USD", body).expect("ticker");
         assert_eq!(got.len(), 1);
@@ -161,11 +162,29 @@ mod tests {
     fn frames_are_told_apart() {
         let ticker = br#"{"type":"ticker","sequence":1,"product_id":"ETH-EUR","price":"14.5","volume_24h":"9.5",
             "time":"2024-05-01T12:00:00Z","trade_id":3,"last_size":"0.04"}"#;
-        assert_eq!(quotes("coinbase", "ETH-EUR", ticker).expect("ticker")[0].volume, Decimal::parse("9.5").ok());
+        assert_eq!(
+            quotes("coinbase", "ETH-EUR", ticker).expect("ticker")[0].volume,
+            Decimal::parse("9.5").ok()
+        );
         let matched = br#"{"type":"last_match","product_id":"ETH-EUR","price":"14.6","size":"1","time":"2024-05-01T12:00:01Z"}"#;
-        assert_eq!(quotes("coinbase", "ETH-EUR", matched).expect("match")[0].price.to_string(), "14.6");
-        assert_eq!(quotes("coinbase", "ETH-EUR", br#"{"type":"subscriptions","channels":[]}"#), Ok(vec![]));
-        assert!(matches!(quotes("coinbase", "BTC-EUR", matched), Err(ParseError::OtherPair { .. })));
+        assert_eq!(
+            quotes("coinbase", "ETH-EUR", matched).expect("match")[0]
+                .price
+                .to_string(),
+            "14.6"
+        );
+        assert_eq!(
+            quotes(
+                "coinbase",
+                "ETH-EUR",
+                br#"{"type":"subscriptions","channels":[]}"#
+            ),
+            Ok(vec![])
+        );
+        assert!(matches!(
+            quotes("coinbase", "BTC-EUR", matched),
+            Err(ParseError::OtherPair { .. })
+        ));
     }
 
     #[test]
@@ -174,11 +193,23 @@ mod tests {
             "coinbase",
             "BTC-USD",
             &[
-                (r#"{"message":"NotFound"}"#, "the exchange answers with error \"\": NotFound"),
-                (r#"{"type":"error","message":"Failed to subscribe","reason":"no such product"}"#, "no such product"),
-                (r#"{"price":"1e99","time":"2024-05-01T12:00:00Z"}"#, "out of range"),
+                (
+                    r#"{"message":"NotFound"}"#,
+                    "the exchange answers with error \"\": NotFound",
+                ),
+                (
+                    r#"{"type":"error","message":"Failed to subscribe","reason":"no such product"}"#,
+                    "no such product",
+                ),
+                (
+                    r#"{"price":"1e99","time":"2024-05-01T12:00:00Z"}"#,
+                    "out of range",
+                ),
                 (r#"{"price":"12","time":"noon"}"#, "not an ISO 8601 time"),
-                (r#"{"price":null,"time":"2024-05-01T12:00:00Z"}"#, "not a decimal number"),
+                (
+                    r#"{"price":null,"time":"2024-05-01T12:00:00Z"}"#,
+                    "not a decimal number",
+                ),
                 (r#"{"trade_id":1,"price":"12"}"#, "missing field `time`"),
             ],
         );

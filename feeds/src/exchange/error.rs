@@ -67,9 +67,13 @@ impl ParseError {
         };
         // OKX 50011; Binance -1003; Kraken has texts only.
         matches!(code.as_str(), "50011" | "-1003")
-            || ["EAPI:Rate limit exceeded", "EGeneral:Too many requests", "EService:Throttled"]
-                .iter()
-                .any(|text| message.starts_with(text))
+            || [
+                "EAPI:Rate limit exceeded",
+                "EGeneral:Too many requests",
+                "EService:Throttled",
+            ]
+            .iter()
+            .any(|text| message.starts_with(text))
     }
 }
 

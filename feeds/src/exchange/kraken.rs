@@ -44,7 +44,12 @@ fn asset(name: &str) -> &str {
 fn names_pair(pair: FeedName, found: &str) -> bool {
     let spellings = |name: &str| {
         let own = asset(name);
-        [name.to_owned(), own.to_owned(), format!("X{own}"), format!("Z{own}")]
+        [
+            name.to_owned(),
+            own.to_owned(),
+            format!("X{own}"),
+            format!("Z{own}"),
+        ]
     };
     let quotes = spellings(pair.quote());
     spellings(pair.base()).iter().any(|base| {
@@ -75,7 +80,11 @@ fn detect(shape: &Shape<'_>) -> Option<Endpoint> {
         None => shape.has("error").then_some(Endpoint::Ticker),
         Some(result) => {
             let result: Fields<'_> = serde_json::from_str(result.get()).ok()?;
-            Some(if result.contains_key("last") { Endpoint::Trades } else { Endpoint::Ticker })
+            Some(if result.contains_key("last") {
+                Endpoint::Trades
+            } else {
+                Endpoint::Ticker
+            })
         }
     }
 }
@@ -153,7 +162,9 @@ fn frame(pair: FeedName, body: &[u8]) -> Result<Vec<Tick>, ParseError> {
 /// Version 1: `[channelID, data, "trade" | "ticker" | .., "XBT/USD"]`.
 fn frame_v1(pair: FeedName, items: &[&RawValue]) -> Result<Vec<Tick>, ParseError> {
     let [_, data, .., channel, name] = items else {
-        return Err(ParseError::Shape { source_name: EXCHANGE.name });
+        return Err(ParseError::Shape {
+            source_name: EXCHANGE.name,
+        });
     };
     let name = scalar_text(name)?;
     if !names_pair(pair, &name) {
@@ -202,7 +213,9 @@ fn frame_v2(pair: FeedName, body: &[u8]) -> Result<Vec<Tick>, ParseError> {
         return Err(ParseError::exchange("", &message));
     }
     if frame.channel.is_none() && frame.event.is_none() && frame.method.is_none() {
-        return Err(ParseError::Shape { source_name: EXCHANGE.name });
+        return Err(ParseError::Shape {
+            source_name: EXCHANGE.name,
+        });
     }
     let about = |found: &str| {
         if names_pair(pair, found) {
@@ -216,7 +229,11 @@ fn frame_v2(pair: FeedName, body: &[u8]) -> Result<Vec<Tick>, ParseError> {
             let tickers: Vec<TickerV2> = serde_json::from_str(data.get())?;
             let tick = |t: &TickerV2| {
                 about(&t.symbol)?;
-                Ok(Tick { price: t.last.0, trade_time_ms: None, volume: t.volume.map(|v| v.0) })
+                Ok(Tick {
+                    price: t.last.0,
+                    trade_time_ms: None,
+                    volume: t.volume.map(|v| v.0),
+                })
             };
             tickers.iter().map(tick).collect()
         }
@@ -224,7 +241,11 @@ fn frame_v2(pair: FeedName, body: &[u8]) -> Result<Vec<Tick>, ParseError> {
             let trades: Vec<TradeV2> = serde_json::from_str(data.get())?;
             let tick = |t: &TradeV2| {
                 about(&t.symbol)?;
-                Ok(Tick { price: t.price.0, trade_time_ms: Some(t.timestamp.ms), volume: None })
+                Ok(Tick {
+                    price: t.price.0,
+                    trade_time_ms: Some(t.timestamp.ms),
+                    volume: None,
+                })
             };
             trades.iter().map(tick).collect()
         }
@@ -244,16 +265,37 @@ mod tests {
         let got = quotes("kraken", "BTC-USD", body).expect("ticker");
         assert_eq!(got[0].price.to_string(), "9.15000");
         assert_eq!(got[0].trade_time_ms, None);
-        assert_eq!(got[0].volume.map(|v| v.to_string()).as_deref(), Some("6251.33"));
-        assert!(matches!(quotes("kraken", "ETH-USD", body), Err(ParseError::OtherPair { .. })));
+        assert_eq!(
+            got[0].volume.map(|v| v.to_string()).as_deref(),
+            Some("6251.33")
+        );
+        assert!(matches!(
+            quotes("kraken", "ETH-USD", body),
+            Err(ParseError::OtherPair { .. })
+        ));
     }
 
     #[test]
     fn names_of_pairs() {
         let is = |pair: &str, found: &str| names_pair(FeedName::new(pair).expect(pair), found);
-        assert!(is("BTC-USD", "XXBTZUSD") && is("BTC-USD", "XBTUSD") && is("BTC-USD", "XBT/USD") && is("BTC-USD", "BTC/USD"));
-        assert!(is("DOGE-USD", "XDGUSD") && is("USDT-USD", "USDTZUSD") && is("EUR-USD", "ZEURZUSD") && is("XRP-USD", "XXRPZUSD"));
-        assert!(is("BTC-USDT", "XBTUSDT") && !is("BTC-USD", "XBTUSDT") && !is("BTC-USD", "XETHZUSD") && !is("BTC-USD", ""));
+        assert!(
+            is("BTC-USD", "XXBTZUSD")
+                && is("BTC-USD", "XBTUSD")
+                && is("BTC-USD", "XBT/USD")
+                && is("BTC-USD", "BTC/USD")
+        );
+        assert!(
+            is("DOGE-USD", "XDGUSD")
+                && is("USDT-USD", "USDTZUSD")
+                && is("EUR-USD", "ZEURZUSD")
+                && is("XRP-USD", "XXRPZUSD")
+        );
+        assert!(
+            is("BTC-USDT", "XBTUSDT")
+                && !is("BTC-USD", "XBTUSDT")
+                && !is("BTC-USD", "XETHZUSD")
+                && !is("BTC-USD", "")
+        );
     }
 
     #[test]
@@ -264,7 +306,10 @@ mod tests {
         let got = quotes("kraken", "BTC-USDT", body).expect("trades");
         assert_eq!(got[0].trade_time_ms, Some(1_762_795_433_971));
         let newest = EXCHANGE.newest(got).expect("some");
-        assert_eq!((newest.price.to_string().as_str(), newest.trade_time_ms), ("105411.00000", Some(1_762_795_457_846)));
+        assert_eq!(
+            (newest.price.to_string().as_str(), newest.trade_time_ms),
+            ("105411.00000", Some(1_762_795_457_846))
+        );
     }
 
     #[test]
@@ -274,17 +319,36 @@ mod tests {
         assert_eq!(got.len(), 2);
         assert_eq!(got[0].trade_time_ms, Some(1_618_678_142_557));
         let v1 = br#"[15,{"c":["9971.0","1.0"],"v":["37.5","78.5"]},"ticker","XBT/USD"]"#;
-        assert_eq!(quotes("kraken", "BTC-USD", v1).expect("v1")[0].price.to_string(), "9971.0");
+        assert_eq!(
+            quotes("kraken", "BTC-USD", v1).expect("v1")[0]
+                .price
+                .to_string(),
+            "9971.0"
+        );
         let v2 = br#"{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":105944.20,"qty":0.1,
             "ord_type":"limit","trade_id":1,"timestamp":"2023-10-06T17:35:55.440295Z"}]}"#;
         let got = quotes("kraken", "BTC-USD", v2).expect("v2");
         assert_eq!(got[0].price.to_string(), "105944.20");
         assert_eq!(got[0].trade_time_ms, Some(1_696_613_755_440));
         let v2 = br#"{"channel":"ticker","type":"snapshot","data":[{"symbol":"BTC/USD","last":0.1,"volume":3}]}"#;
-        assert_eq!(quotes("kraken", "BTC-USD", v2).expect("v2")[0].trade_time_ms, None);
-        assert!(matches!(quotes("kraken", "ETH-USD", v2), Err(ParseError::OtherPair { .. })));
-        for quiet in [r#"{"event":"heartbeat"}"#, r#"{"channel":"heartbeat"}"#, r#"{"method":"subscribe","success":true}"#] {
-            assert_eq!(quotes("kraken", "BTC-USD", quiet.as_bytes()), Ok(vec![]), "{quiet}");
+        assert_eq!(
+            quotes("kraken", "BTC-USD", v2).expect("v2")[0].trade_time_ms,
+            None
+        );
+        assert!(matches!(
+            quotes("kraken", "ETH-USD", v2),
+            Err(ParseError::OtherPair { .. })
+        ));
+        for quiet in [
+            r#"{"event":"heartbeat"}"#,
+            r#"{"channel":"heartbeat"}"#,
+            r#"{"method":"subscribe","success":true}"#,
+        ] {
+            assert_eq!(
+                quotes("kraken", "BTC-USD", quiet.as_bytes()),
+                Ok(vec![]),
+                "{quiet}"
+            );
         }
     }
 
@@ -294,15 +358,31 @@ mod tests {
             "kraken",
             "BTC-USD",
             &[
-                (r#"{"error":["EQuery:Unknown asset pair"]}"#, "EQuery:Unknown asset pair"),
+                (
+                    r#"{"error":["EQuery:Unknown asset pair"]}"#,
+                    "EQuery:Unknown asset pair",
+                ),
                 (r#"{"error":[],"result":{}}"#, "asked for XBTUSD"),
-                (r#"{"error":[],"result":{"XXBTZUSD":[["1"]],"last":"1"}}"#, "fewer than three"),
-                (r#"{"error":[],"result":{"XXBTZUSD":{"c":[],"v":[]}}}"#, "c is empty"),
-                (r#"{"event":"subscriptionStatus","errorMessage":"Currency pair not supported"}"#, "not supported"),
+                (
+                    r#"{"error":[],"result":{"XXBTZUSD":[["1"]],"last":"1"}}"#,
+                    "fewer than three",
+                ),
+                (
+                    r#"{"error":[],"result":{"XXBTZUSD":{"c":[],"v":[]}}}"#,
+                    "c is empty",
+                ),
+                (
+                    r#"{"event":"subscriptionStatus","errorMessage":"Currency pair not supported"}"#,
+                    "not supported",
+                ),
                 (r#"[1,2]"#, "looks like no"),
             ],
         );
-        let limited = quotes("kraken", "BTC-USD", br#"{"error":["EAPI:Rate limit exceeded"]}"#);
+        let limited = quotes(
+            "kraken",
+            "BTC-USD",
+            br#"{"error":["EAPI:Rate limit exceeded"]}"#,
+        );
         assert!(limited.expect_err("limited").is_rate_limit());
     }
 }

@@ -129,7 +129,9 @@ impl Exchange {
     /// # Errors
     /// No JSON array or object, or a shape that none of this exchange's endpoints has.
     pub fn detect(&self, body: &[u8]) -> Result<Endpoint, ParseError> {
-        (self.detect)(&Shape::of(body)?).ok_or(ParseError::Shape { source_name: self.name })
+        (self.detect)(&Shape::of(body)?).ok_or(ParseError::Shape {
+            source_name: self.name,
+        })
     }
 
     /// Of the quotes of one answer, the one of the newest trade.
@@ -168,7 +170,11 @@ mod tests {
     fn every_exchange_builds_the_request_it_polls() {
         let urls: Vec<String> = EXCHANGES
             .iter()
-            .map(|e| e.request("http://h/x/", name("BTC-USD"), e.polled).expect("rest").url)
+            .map(|e| {
+                e.request("http://h/x/", name("BTC-USD"), e.polled)
+                    .expect("rest")
+                    .url
+            })
             .collect();
         assert_eq!(
             urls,
@@ -194,7 +200,15 @@ mod tests {
     #[test]
     fn garbage_is_an_error_at_every_endpoint() {
         let bodies: [&[u8]; 9] = [
-            b"", b"{", b"[", b"null", b"<html>502</html>", b"{\"price\":", b"[[[[", b"\xff\xfe", b"17",
+            b"",
+            b"{",
+            b"[",
+            b"null",
+            b"<html>502</html>",
+            b"{\"price\":",
+            b"[[[[",
+            b"\xff\xfe",
+            b"17",
         ];
         for exchange in &EXCHANGES {
             for endpoint in [Endpoint::Ticker, Endpoint::Trades, Endpoint::Ws] {

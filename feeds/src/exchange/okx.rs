@@ -97,7 +97,10 @@ fn parse(pair: FeedName, endpoint: Endpoint, body: &[u8]) -> Result<Vec<Tick>, P
 fn tickers(pair: FeedName, data: &str) -> Result<Vec<Tick>, ParseError> {
     let asked = symbol(pair);
     let tickers: Vec<Ticker> = serde_json::from_str(data)?;
-    let others = tickers.first().map(|t| t.inst_id.clone()).unwrap_or_default();
+    let others = tickers
+        .first()
+        .map(|t| t.inst_id.clone())
+        .unwrap_or_default();
     let ticker = tickers
         .into_iter()
         .find(|t| t.inst_id == asked)
@@ -154,7 +157,9 @@ fn frame(pair: FeedName, body: &[u8]) -> Result<Vec<Tick>, ParseError> {
     let Some(arg) = frame.arg else {
         return match frame.event {
             Some(_) => Ok(Vec::new()),
-            None => Err(ParseError::Shape { source_name: EXCHANGE.name }),
+            None => Err(ParseError::Shape {
+                source_name: EXCHANGE.name,
+            }),
         };
     };
     if let Some(found) = &arg.inst_id {
@@ -181,25 +186,49 @@ mod tests {
     fn rest_answers_and_frames_agree() {
         let rest = format!(r#"{{"code":"0","msg":"","data":[{TICKER}]}}"#);
         let got = quotes("okx", "ETH-BTC", rest.as_bytes()).expect("ticker");
-        assert_eq!((got[0].price.to_string().as_str(), got[0].trade_time_ms), ("0.07319", None));
-        assert_eq!(got[0].volume.map(|v| v.to_string()).as_deref(), Some("167493.829229"));
-        let frame = format!(r#"{{"arg":{{"channel":"tickers","instId":"ETH-BTC"}},"data":[{TICKER}]}}"#);
+        assert_eq!(
+            (got[0].price.to_string().as_str(), got[0].trade_time_ms),
+            ("0.07319", None)
+        );
+        assert_eq!(
+            got[0].volume.map(|v| v.to_string()).as_deref(),
+            Some("167493.829229")
+        );
+        let frame =
+            format!(r#"{{"arg":{{"channel":"tickers","instId":"ETH-BTC"}},"data":[{TICKER}]}}"#);
         assert_eq!(quotes("okx", "ETH-BTC", frame.as_bytes()), Ok(got));
 
         let rest = format!(r#"{{"code":"0","msg":"","data":{TRADES}}}"#);
         let got = quotes("okx", "ETH-BTC", rest.as_bytes()).expect("trades");
         assert_eq!(got[1].trade_time_ms, Some(1_621_446_178_066));
-        let frame = format!(r#"{{"arg":{{"channel":"trades","instId":"ETH-BTC"}},"data":{TRADES}}}"#);
-        assert_eq!(quotes("okx", "ETH-BTC", frame.as_bytes()).as_ref(), Ok(&got));
-        assert_eq!(EXCHANGE.newest(got).expect("some").price.to_string(), "0.07065");
+        let frame =
+            format!(r#"{{"arg":{{"channel":"trades","instId":"ETH-BTC"}},"data":{TRADES}}}"#);
+        assert_eq!(
+            quotes("okx", "ETH-BTC", frame.as_bytes()).as_ref(),
+            Ok(&got)
+        );
+        assert_eq!(
+            EXCHANGE.newest(got).expect("some").price.to_string(),
+            "0.07065"
+        );
     }
 
     #[test]
     fn quiet_frames_have_no_quotes() {
         let subscribed = br#"{"event":"subscribe","arg":{"channel":"tickers","instId":"ETH-BTC"}}"#;
         assert_eq!(quotes("okx", "ETH-BTC", subscribed), Ok(vec![]));
-        assert_eq!(EXCHANGE.parse(FeedName::new("ETH-BTC").expect("name"), Endpoint::Ws, b"pong"), Ok(vec![]));
-        assert_eq!(quotes("okx", "ETH-BTC", br#"{"code":"0","msg":"","data":[]}"#), Ok(vec![]));
+        assert_eq!(
+            EXCHANGE.parse(
+                FeedName::new("ETH-BTC").expect("name"),
+                Endpoint::Ws,
+                b"pong"
+            ),
+            Ok(vec![])
+        );
+        assert_eq!(
+            quotes("okx", "ETH-BTC", br#"{"code":"0","msg":"","data":[]}"#),
+            Ok(vec![])
+        );
     }
 
     #[test]
@@ -208,15 +237,34 @@ mod tests {
             "okx",
             "BTC-USDT",
             &[
-                (r#"{"code":"51001","msg":"Instrument ID does not exist","data":[]}"#, "error \"51001\": Instrument"),
-                (r#"{"event":"error","code":"60018","msg":"Wrong URL","connId":"a"}"#, "error \"60018\": Wrong URL"),
-                (r#"{"code":"0","msg":"","data":[{"instId":"ETH-USDT","last":"1"}]}"#, "asked for BTC-USDT"),
-                (r#"{"code":"0","msg":"","data":[{"instId":"ETH-USDT","px":"1","ts":"1"}]}"#, "asked for BTC-USDT"),
-                (r#"{"code":"0","msg":"","data":[{"instId":"BTC-USDT","px":"","ts":"1"}]}"#, "not a decimal number"),
+                (
+                    r#"{"code":"51001","msg":"Instrument ID does not exist","data":[]}"#,
+                    "error \"51001\": Instrument",
+                ),
+                (
+                    r#"{"event":"error","code":"60018","msg":"Wrong URL","connId":"a"}"#,
+                    "error \"60018\": Wrong URL",
+                ),
+                (
+                    r#"{"code":"0","msg":"","data":[{"instId":"ETH-USDT","last":"1"}]}"#,
+                    "asked for BTC-USDT",
+                ),
+                (
+                    r#"{"code":"0","msg":"","data":[{"instId":"ETH-USDT","px":"1","ts":"1"}]}"#,
+                    "asked for BTC-USDT",
+                ),
+                (
+                    r#"{"code":"0","msg":"","data":[{"instId":"BTC-USDT","px":"","ts":"1"}]}"#,
+                    "not a decimal number",
+                ),
                 (r#"{"code":"0","msg":""}"#, "invalid type: null"),
             ],
         );
-        let limited = quotes("okx", "BTC-USDT", br#"{"code":"50011","msg":"Too Many Requests","data":[]}"#);
+        let limited = quotes(
+            "okx",
+            "BTC-USDT",
+            br#"{"code":"50011","msg":"Too Many Requests","data":[]}"#,
+        );
         assert!(limited.expect_err("limited").is_rate_limit());
     }
 }

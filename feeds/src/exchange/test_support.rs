@@ -15,7 +15,12 @@ pub(super) fn quotes(source: &str, pair: &str, body: &[u8]) -> Result<Vec<Quote>
 /// Checks that each body is refused with a message that holds the text beside it.
 pub(super) fn check_all(source: &str, pair: &str, bodies: &[(&str, &str)]) {
     for (body, want) in bodies {
-        let error = quotes(source, pair, body.as_bytes()).expect_err(body).to_string();
-        assert!(error.contains(want), "{body}\n gave {error:?}\n not {want:?}");
+        let error = quotes(source, pair, body.as_bytes())
+            .expect_err(body)
+            .to_string();
+        assert!(
+            error.contains(want),
+            "{body}\n gave {error:?}\n not {want:?}"
+        );
     }
 }

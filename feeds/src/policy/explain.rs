@@ -142,7 +142,9 @@ pub enum DropReason {
     #[error("the price is too large to compute with")]
     OutOfRange,
     /// Too far from the others.
-    #[error("outlier: {value} is {deviation_ppm} ppm from the median {median}, more than {limit} away")]
+    #[error(
+        "outlier: {value} is {deviation_ppm} ppm from the median {median}, more than {limit} away"
+    )]
     Outlier {
         /// The price in the feed's currency.
         value: Decimal,
@@ -160,7 +162,9 @@ pub enum DropReason {
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum NoObservation {
     /// Less than half of the quotes that the feed asks for.
-    #[error("{used} usable quotes, and the feed asks for {min_sources} (fewer than half of that is no price)")]
+    #[error(
+        "{used} usable quotes, and the feed asks for {min_sources} (fewer than half of that is no price)"
+    )]
     TooFewSources {
         /// How many are left.
         used: usize,
@@ -191,13 +195,23 @@ impl fmt::Display for Priced {
                 quote.source, quote.pair, quote.value, quote.deviation_ppm, quote.age_ms
             )?;
             if let Some(conversion) = &quote.conversion {
-                write!(f, "  = {} x {} {}", quote.price, conversion.rate, conversion.feed)?;
+                write!(
+                    f,
+                    "  = {} x {} {}",
+                    quote.price, conversion.rate, conversion.feed
+                )?;
             }
             writeln!(f)?;
         }
         for quote in &self.dropped {
-            let price = quote.price.map_or_else(|| "-".to_owned(), |p| p.to_string());
-            writeln!(f, "x {:<12} {:<12} {price:>20}  {}", quote.source, quote.pair, quote.reason)?;
+            let price = quote
+                .price
+                .map_or_else(|| "-".to_owned(), |p| p.to_string());
+            writeln!(
+                f,
+                "x {:<12} {:<12} {price:>20}  {}",
+                quote.source, quote.pair, quote.reason
+            )?;
         }
         Ok(())
     }

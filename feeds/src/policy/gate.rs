@@ -45,7 +45,9 @@ impl Gauged {
     /// `None` if the value is too large to compute with: above 10^13 at an exponent of -8.
     pub(super) fn new(feed: &FeedSpec, value: Decimal) -> Option<Self> {
         let gauge = value.rescale(gauge_exponent(feed)).ok()?.mantissa;
-        (0..=GAUGE_MAX).contains(&gauge).then_some(Self { value, gauge })
+        (0..=GAUGE_MAX)
+            .contains(&gauge)
+            .then_some(Self { value, gauge })
     }
 }
 

@@ -27,8 +27,8 @@ use touchstone_types::{Decimal, FeedName, FeedObservation, FeedSpec, Market, Sta
 pub use explain::{Conversion, DropReason, DroppedQuote, NoObservation, Priced, UsedQuote};
 pub use gate::Gate;
 use gate::Gauged;
-pub use plan::PlanError;
 use plan::Plan;
+pub use plan::PlanError;
 
 use crate::Book;
 
@@ -71,7 +71,10 @@ impl Pricer {
     /// The feeds by which `feed`'s markets are converted, directly or not, and `feed` itself, in the order of pricing.
     pub fn needed_for(&self, feed: FeedName) -> Vec<FeedSpec> {
         let indices = self.plan.needed_for(&self.feeds, feed);
-        indices.into_iter().filter_map(|i| self.feeds.get(i).cloned()).collect()
+        indices
+            .into_iter()
+            .filter_map(|i| self.feeds.get(i).cloned())
+            .collect()
     }
 
     /// Prices every feed from the book at `now_ms` (Unix milliseconds); results come in the order of the feeds.
@@ -117,7 +120,10 @@ fn price_feed(
     let gate = Gate::over(feed, candidates.iter().map(|c| c.gauged));
     let mut used = Vec::new();
     for candidate in candidates {
-        match gate.as_ref().and_then(|gate| gate.refuses(candidate.gauged)) {
+        match gate
+            .as_ref()
+            .and_then(|gate| gate.refuses(candidate.gauged))
+        {
             Some(reason) => dropped.push(DroppedQuote::new(&candidate.market, book, reason)),
             None => used.push(candidate),
         }
@@ -141,11 +147,17 @@ fn candidate(
     let trade_time_ms = quote.trade_time_ms.ok_or(DropReason::Undated)?;
     let ahead_ms = trade_time_ms.saturating_sub(now_ms);
     if ahead_ms > FUTURE_TOLERANCE_MS {
-        return Err(DropReason::FutureDated { ahead_ms, tolerance_ms: FUTURE_TOLERANCE_MS });
+        return Err(DropReason::FutureDated {
+            ahead_ms,
+            tolerance_ms: FUTURE_TOLERANCE_MS,
+        });
     }
     let age_ms = now_ms.saturating_sub(trade_time_ms);
     if age_ms > feed.max_quote_age_ms {
-        return Err(DropReason::Stale { age_ms, max_age_ms: feed.max_quote_age_ms });
+        return Err(DropReason::Stale {
+            age_ms,
+            max_age_ms: feed.max_quote_age_ms,
+        });
     }
     if !quote.price.is_positive() {
         return Err(DropReason::NotPositive);
@@ -154,10 +166,15 @@ fn candidate(
         (quote.price, None)
     } else {
         let by = plan::conversion_feed(feed, market);
-        let conversion = by.and_then(&rate_of).ok_or_else(|| DropReason::ConversionMissing {
-            feed: by.map_or_else(String::new, |name| name.to_string()),
-        })?;
-        let value = quote.price.checked_mul(conversion.rate).map_err(|_| DropReason::OutOfRange)?;
+        let conversion = by
+            .and_then(&rate_of)
+            .ok_or_else(|| DropReason::ConversionMissing {
+                feed: by.map_or_else(String::new, |name| name.to_string()),
+            })?;
+        let value = quote
+            .price
+            .checked_mul(conversion.rate)
+            .map_err(|_| DropReason::OutOfRange)?;
         (value, Some(conversion))
     };
     Ok(Candidate {
@@ -172,7 +189,12 @@ fn candidate(
 impl Candidate {
     /// By value; the rest only makes the order the same whatever order the quotes came in.
     fn order(&self) -> (Gauged, u64, &str, FeedName) {
-        (self.gauged, self.trade_time_ms, &self.market.source, self.market.pair)
+        (
+            self.gauged,
+            self.trade_time_ms,
+            &self.market.source,
+            self.market.pair,
+        )
     }
 
     fn explained(self, gate: Option<&Gate>, now_ms: u64, is_median: bool) -> UsedQuote {
@@ -209,12 +231,21 @@ fn conclude(
             .ok()
             .filter(Decimal::is_positive)
             .map(|price| (price, median.trade_time_ms))
-            .ok_or(NoObservation::BelowPrecision { exponent: feed.exponent }),
-        _ => Err(NoObservation::TooFewSources { used: used.len(), min_sources: feed.min_sources }),
+            .ok_or(NoObservation::BelowPrecision {
+                exponent: feed.exponent,
+            }),
+        _ => Err(NoObservation::TooFewSources {
+            used: used.len(),
+            min_sources: feed.min_sources,
+        }),
     };
     let sound = used
         .iter()
-        .filter(|c| c.conversion.as_ref().is_none_or(|conversion| !conversion.degraded))
+        .filter(|c| {
+            c.conversion
+                .as_ref()
+                .is_none_or(|conversion| !conversion.degraded)
+        })
         .count();
     let split = match (used.as_slice(), &gate) {
         ([low, high], Some(gate)) => gate.differ(low.gauged, high.gauged),

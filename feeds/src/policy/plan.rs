@@ -38,7 +38,11 @@ pub enum PlanError {
 }
 
 fn names(feeds: &[FeedName]) -> String {
-    feeds.iter().map(FeedName::as_str).collect::<Vec<_>>().join(", ")
+    feeds
+        .iter()
+        .map(FeedName::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The feed that turns the market's quote currency into the feed's.
@@ -100,7 +104,10 @@ fn needs_of(feed: &FeedSpec, index: &BTreeMap<FeedName, usize>) -> Result<Vec<us
     let mut needs = Vec::new();
     for market in &feed.sources {
         if market.pair.base() != feed.name.base() {
-            return Err(PlanError::OtherBase { feed: feed.name, market: market.clone() });
+            return Err(PlanError::OtherBase {
+                feed: feed.name,
+                market: market.clone(),
+            });
         }
         if market.pair.quote() == feed.name.quote() {
             continue;

@@ -12,14 +12,20 @@ fn name(text: &str) -> FeedName {
 }
 
 fn market(source: &str, pair: &str) -> Market {
-    Market { source: source.into(), pair: name(pair) }
+    Market {
+        source: source.into(),
+        pair: name(pair),
+    }
 }
 
 fn feed(text: &str, sources: &[(&str, &str)], min_sources: u16) -> FeedSpec {
     FeedSpec {
         name: name(text),
         exponent: -2,
-        sources: sources.iter().map(|(source, pair)| market(source, pair)).collect(),
+        sources: sources
+            .iter()
+            .map(|(source, pair)| market(source, pair))
+            .collect(),
         min_sources,
         max_quote_age_ms: 60_000,
         outlier_mads_milli: 5_000,
@@ -53,11 +59,19 @@ fn btc(min_sources: u16) -> FeedSpec {
 
 /// Quotes of sources a, b, c, .. one second old.
 fn btc_quotes(prices: &[&str]) -> Vec<Quote> {
-    ["a", "b", "c", "d", "e"].iter().zip(prices).map(|(s, p)| quote(s, "BTC-USD", p, 1_000)).collect()
+    ["a", "b", "c", "d", "e"]
+        .iter()
+        .zip(prices)
+        .map(|(s, p)| quote(s, "BTC-USD", p, 1_000))
+        .collect()
 }
 
 fn reasons(priced: &Priced) -> Vec<(&str, &DropReason)> {
-    priced.dropped.iter().map(|d| (d.source.as_str(), &d.reason)).collect()
+    priced
+        .dropped
+        .iter()
+        .map(|d| (d.source.as_str(), &d.reason))
+        .collect()
 }
 
 #[test]
@@ -66,11 +80,20 @@ fn the_lower_median_with_its_own_time() {
     quotes[2].trade_time_ms = Some(NOW - 777);
     let priced = &price(&[btc(3)], quotes)[0];
     let observation = priced.observation.expect("priced");
-    assert_eq!((observation.mantissa, observation.trade_time_ms), (10_010, NOW - 777));
-    assert_eq!((observation.status, observation.feed_index), (Status::OK, 0));
+    assert_eq!(
+        (observation.mantissa, observation.trade_time_ms),
+        (10_010, NOW - 777)
+    );
+    assert_eq!(
+        (observation.status, observation.feed_index),
+        (Status::OK, 0)
+    );
     assert_eq!(priced.used.iter().filter(|u| u.is_median).count(), 1);
     assert_eq!(priced.used[1].source, "c");
-    assert_eq!(reasons(priced), [("e", &DropReason::Missing { failure: None })]);
+    assert_eq!(
+        reasons(priced),
+        [("e", &DropReason::Missing { failure: None })]
+    );
 }
 
 #[test]
@@ -84,9 +107,21 @@ fn every_dropped_quote_has_its_reason() {
         reasons(priced),
         [
             ("b", &DropReason::NotPositive),
-            ("c", &DropReason::Stale { age_ms: 60_001, max_age_ms: 60_000 }),
+            (
+                "c",
+                &DropReason::Stale {
+                    age_ms: 60_001,
+                    max_age_ms: 60_000
+                }
+            ),
             ("d", &DropReason::Undated),
-            ("e", &DropReason::FutureDated { ahead_ms: 2_001, tolerance_ms: 2_000 }),
+            (
+                "e",
+                &DropReason::FutureDated {
+                    ahead_ms: 2_001,
+                    tolerance_ms: 2_000
+                }
+            ),
         ]
     );
     assert_eq!(priced.observation.expect("priced").mantissa, 10_000);
@@ -102,13 +137,29 @@ fn bounds_of_age_are_inclusive() {
 
 #[test]
 fn an_outlier_is_dropped_with_its_numbers() {
-    let priced = &price(&[btc(3)], btc_quotes(&["100.00", "100.01", "100.02", "1000.00"]))[0];
+    let priced = &price(
+        &[btc(3)],
+        btc_quotes(&["100.00", "100.01", "100.02", "1000.00"]),
+    )[0];
     // The first is the source without a quote.
-    let DropReason::Outlier { value, median, limit, deviation_ppm } = &priced.dropped[1].reason else {
+    let DropReason::Outlier {
+        value,
+        median,
+        limit,
+        deviation_ppm,
+    } = &priced.dropped[1].reason
+    else {
         panic!("{:?}", priced.dropped);
     };
-    assert_eq!((value.to_string().as_str(), median.to_string().as_str()), ("1000.00", "100.01"));
-    assert_eq!(limit.to_string(), "0.50005", "half a percent of the median is more than five times the MAD");
+    assert_eq!(
+        (value.to_string().as_str(), median.to_string().as_str()),
+        ("1000.00", "100.01")
+    );
+    assert_eq!(
+        limit.to_string(),
+        "0.50005",
+        "half a percent of the median is more than five times the MAD"
+    );
     assert_eq!(*deviation_ppm, 8_999_000);
     assert_eq!(priced.observation.expect("priced").mantissa, 10_001);
     assert_eq!(priced.status, Status::OK);
@@ -117,7 +168,10 @@ fn an_outlier_is_dropped_with_its_numbers() {
 #[test]
 fn the_floor_protects_quotes_that_nearly_agree() {
     // Without the floor the MAD of 0.00 would make 100.49 an outlier.
-    let priced = &price(&[btc(3)], btc_quotes(&["100.00", "100.00", "100.00", "100.49", "100.51"]))[0];
+    let priced = &price(
+        &[btc(3)],
+        btc_quotes(&["100.00", "100.00", "100.00", "100.49", "100.51"]),
+    )[0];
     assert_eq!(priced.dropped.len(), 1);
     assert_eq!(priced.dropped[0].price, Decimal::parse("100.51").ok());
 }
@@ -126,16 +180,25 @@ fn the_floor_protects_quotes_that_nearly_agree() {
 fn fewer_sources_than_asked_for() {
     let status = |min: u16, prices: &[&str]| {
         let priced = price(&[btc(min)], btc_quotes(prices)).remove(0);
-        assert_eq!(priced.observation.map(|o| o.status), priced.why_none.is_none().then_some(priced.status));
+        assert_eq!(
+            priced.observation.map(|o| o.status),
+            priced.why_none.is_none().then_some(priced.status)
+        );
         (priced.status, priced.why_none)
     };
     assert_eq!(status(3, &["100", "100", "100"]), (Status::OK, None));
     assert_eq!(status(3, &["100", "100"]), (Status::DEGRADED, None));
-    let none = Some(NoObservation::TooFewSources { used: 1, min_sources: 3 });
+    let none = Some(NoObservation::TooFewSources {
+        used: 1,
+        min_sources: 3,
+    });
     assert_eq!(status(3, &["100"]), (Status::UNAVAILABLE, none));
     assert_eq!(status(2, &["100"]), (Status::DEGRADED, None));
     assert_eq!(status(1, &["100"]), (Status::OK, None));
-    let none = Some(NoObservation::TooFewSources { used: 0, min_sources: 1 });
+    let none = Some(NoObservation::TooFewSources {
+        used: 0,
+        min_sources: 1,
+    });
     assert_eq!(status(1, &[]), (Status::UNAVAILABLE, none));
 }
 
@@ -149,7 +212,11 @@ fn of_two_that_disagree_nobody_is_right() {
 
 #[test]
 fn rounding_is_half_even_and_happens_once() {
-    let mantissa = |text: &str| price(&[btc(1)], btc_quotes(&[text]))[0].observation.map(|o| o.mantissa);
+    let mantissa = |text: &str| {
+        price(&[btc(1)], btc_quotes(&[text]))[0]
+            .observation
+            .map(|o| o.mantissa)
+    };
     assert_eq!(mantissa("0.125"), Some(12));
     assert_eq!(mantissa("0.135"), Some(14));
     // Rounded to three places first it would become 0.125 and then 0.12.
@@ -160,7 +227,11 @@ fn rounding_is_half_even_and_happens_once() {
 
 fn with_usdt() -> Vec<FeedSpec> {
     vec![
-        feed("BTC-USD", &[("a", "BTC-USD"), ("b", "BTC-USDT"), ("c", "BTC-USDT")], 3),
+        feed(
+            "BTC-USD",
+            &[("a", "BTC-USD"), ("b", "BTC-USDT"), ("c", "BTC-USDT")],
+            3,
+        ),
         feed("USDT-USD", &[("a", "USDT-USD"), ("b", "USDT-USD")], 2),
     ]
 }
@@ -178,33 +249,50 @@ fn usdt_quotes() -> Vec<Quote> {
 #[test]
 fn tether_is_never_taken_for_dollars() {
     let priced = price(&with_usdt(), usdt_quotes());
-    assert_eq!(priced[0].feed, name("BTC-USD"), "results come in the order of the feeds");
+    assert_eq!(
+        priced[0].feed,
+        name("BTC-USD"),
+        "results come in the order of the feeds"
+    );
     let values: Vec<String> = priced[0].used.iter().map(|u| u.value.to_string()).collect();
     assert_eq!(values, ["20000.00", "20000", "20000.80"]);
     assert_eq!(priced[0].observation.expect("priced").mantissa, 2_000_000);
     let conversion = priced[0].used[2].conversion.as_ref().expect("converted");
-    assert_eq!((conversion.feed, conversion.rate.to_string().as_str()), (name("USDT-USD"), "0.80"));
+    assert_eq!(
+        (conversion.feed, conversion.rate.to_string().as_str()),
+        (name("USDT-USD"), "0.80")
+    );
 }
 
 #[test]
 fn without_a_rate_there_is_no_conversion() {
     let quotes = usdt_quotes().into_iter().filter(|q| q.pair.base() == "BTC");
     let priced = price(&with_usdt(), quotes);
-    let missing = DropReason::ConversionMissing { feed: "USDT-USD".into() };
+    let missing = DropReason::ConversionMissing {
+        feed: "USDT-USD".into(),
+    };
     assert_eq!(reasons(&priced[0]), [("b", &missing), ("c", &missing)]);
     assert_eq!(priced[0].observation, None);
 }
 
 #[test]
 fn a_degraded_rate_degrades_what_rests_on_it() {
-    let quotes = usdt_quotes().into_iter().filter(|q| (q.source.as_str(), q.pair) != ("b", name("USDT-USD")));
+    let quotes = usdt_quotes()
+        .into_iter()
+        .filter(|q| (q.source.as_str(), q.pair) != ("b", name("USDT-USD")));
     let priced = price(&with_usdt(), quotes);
     assert_eq!(priced[1].status, Status::DEGRADED);
     assert_eq!(priced[0].status, Status::DEGRADED);
     let mut feeds = with_usdt();
     feeds[0].min_sources = 1;
-    let quotes = usdt_quotes().into_iter().filter(|q| (q.source.as_str(), q.pair) != ("b", name("USDT-USD")));
-    assert_eq!(price(&feeds, quotes)[0].status, Status::OK, "one quote is enough and needs no rate");
+    let quotes = usdt_quotes()
+        .into_iter()
+        .filter(|q| (q.source.as_str(), q.pair) != ("b", name("USDT-USD")));
+    assert_eq!(
+        price(&feeds, quotes)[0].status,
+        Status::OK,
+        "one quote is enough and needs no rate"
+    );
 }
 
 #[test]
@@ -216,13 +304,19 @@ fn feeds_that_cannot_be_priced_are_refused() {
         "feed BTC-USD: BTC-USDT at b needs the feed USDT-USD for its conversion, which is not listed"
     );
     assert_eq!(error(&[btc(1), btc(1)]), "feed BTC-USD is listed twice");
-    assert_eq!(error(&[feed("BTC-USD", &[("b", "ETH-USD")], 1)]), "feed BTC-USD: ETH-USD at b is no market of BTC");
+    assert_eq!(
+        error(&[feed("BTC-USD", &[("b", "ETH-USD")], 1)]),
+        "feed BTC-USD: ETH-USD at b is no market of BTC"
+    );
     let circle = [
         lonely,
         feed("USDC-USD", &[("b", "USDC-USDT")], 1),
         feed("USDT-USD", &[("b", "USDT-USDC")], 1),
     ];
-    assert_eq!(error(&circle), "feeds are converted by each other in a circle: BTC-USD, USDC-USD, USDT-USD");
+    assert_eq!(
+        error(&circle),
+        "feeds are converted by each other in a circle: BTC-USD, USDC-USD, USDT-USD"
+    );
 }
 
 #[test]
@@ -239,8 +333,13 @@ fn a_chain_of_conversions_is_priced_from_its_end() {
         quote("a", "USDT-USD", "0.5", 5),
     ];
     let priced = price(&feeds, quotes);
-    assert_eq!(priced[0].price.map(|p| p.to_string()).as_deref(), Some("450.00"));
-    let needed = Pricer::new(&feeds).expect("plan").needed_for(name("BTC-USD"));
+    assert_eq!(
+        priced[0].price.map(|p| p.to_string()).as_deref(),
+        Some("450.00")
+    );
+    let needed = Pricer::new(&feeds)
+        .expect("plan")
+        .needed_for(name("BTC-USD"));
     let needed: Vec<&str> = needed.iter().map(|f| f.name.as_str()).collect();
     assert_eq!(needed, ["USDT-USD", "USDC-USD", "BTC-USD"]);
 }
@@ -251,7 +350,10 @@ fn an_explanation_reads_as_a_table_and_as_json() {
     quotes[2].price = Decimal::parse("90000").expect("price");
     let priced = &price(&with_usdt(), quotes)[0];
     let table = priced.to_string();
-    assert!(table.contains("= 25000 x 0.80 USDT-USD") && table.contains("x c "), "{table}");
+    assert!(
+        table.contains("= 25000 x 0.80 USDT-USD") && table.contains("x c "),
+        "{table}"
+    );
     let json: serde_json::Value = serde_json::to_value(priced).expect("json");
     assert_eq!(json["price"], "20000.00");
     assert_eq!(json["status"][0], "degraded");

@@ -48,7 +48,11 @@ mod tests {
         let offsets: Vec<u128> = (0..6)
             .map(|_| budget.reserve(start).duration_since(start).as_millis())
             .collect();
-        assert_eq!(offsets, [0, 0, 100, 200, 300, 400], "two at once, then one every tenth of a second");
+        assert_eq!(
+            offsets,
+            [0, 0, 100, 200, 300, 400],
+            "two at once, then one every tenth of a second"
+        );
     }
 
     #[test]
@@ -70,7 +74,10 @@ mod tests {
             sent.push(budget.reserve(start + Duration::from_millis(7) * step));
         }
         for at in &sent {
-            let within = sent.iter().filter(|t| *t >= at && **t < *at + Duration::from_secs(1)).count();
+            let within = sent
+                .iter()
+                .filter(|t| *t >= at && **t < *at + Duration::from_secs(1))
+                .count();
             assert!(within <= 20 + 4, "{within}");
         }
     }

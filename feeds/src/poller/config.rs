@@ -75,7 +75,11 @@ pub struct FeedsConfigError {
     pub allowed: String,
 }
 
-fn refuse<T>(key: impl Into<String>, value: impl ToString, allowed: impl Into<String>) -> Result<T, FeedsConfigError> {
+fn refuse<T>(
+    key: impl Into<String>,
+    value: impl ToString,
+    allowed: impl Into<String>,
+) -> Result<T, FeedsConfigError> {
     Err(FeedsConfigError {
         key: key.into(),
         value: value.to_string(),
@@ -87,7 +91,11 @@ fn within(key: &str, value: u64, range: &RangeInclusive<u64>) -> Result<(), Feed
     if range.contains(&value) {
         return Ok(());
     }
-    refuse(key, value, format!("from {} to {}", range.start(), range.end()))
+    refuse(
+        key,
+        value,
+        format!("from {} to {}", range.start(), range.end()),
+    )
 }
 
 impl FeedsConfig {
@@ -96,7 +104,11 @@ impl FeedsConfig {
     pub fn below(server: &str, requests_per_second: u32) -> Self {
         let source = |exchange: &Exchange| {
             let config = SourceConfig {
-                base_url: Some(format!("{}/{}", server.trim_end_matches('/'), exchange.name)),
+                base_url: Some(format!(
+                    "{}/{}",
+                    server.trim_end_matches('/'),
+                    exchange.name
+                )),
                 requests_per_second: Some(requests_per_second),
                 enabled: true,
             };
@@ -117,15 +129,33 @@ impl FeedsConfig {
         within("timeout_ms", self.timeout_ms, &TIMEOUT_MS)?;
         within("max_body_bytes", self.max_body_bytes, &BODY_BYTES)?;
         let printable = |b: u8| b == b' ' || b.is_ascii_graphic();
-        if self.user_agent.is_empty() || self.user_agent.len() > 200 || !self.user_agent.bytes().all(printable) {
-            return refuse("user_agent", format!("{:?}", self.user_agent), "1 to 200 printable ASCII characters");
+        if self.user_agent.is_empty()
+            || self.user_agent.len() > 200
+            || !self.user_agent.bytes().all(printable)
+        {
+            return refuse(
+                "user_agent",
+                format!("{:?}", self.user_agent),
+                "1 to 200 printable ASCII characters",
+            );
         }
         for (name, source) in &self.sources {
             if Exchange::by_name(name).is_none() {
-                return refuse(format!("sources.{name}"), "..", format!("one of {}", Exchange::names()));
+                return refuse(
+                    format!("sources.{name}"),
+                    "..",
+                    format!("one of {}", Exchange::names()),
+                );
             }
-            if let Some(rate) = source.requests_per_second.filter(|r| !REQUESTS_PER_SECOND.contains(r)) {
-                return refuse(format!("sources.{name}.requests_per_second"), rate, "from 1 to 10000");
+            if let Some(rate) = source
+                .requests_per_second
+                .filter(|r| !REQUESTS_PER_SECOND.contains(r))
+            {
+                return refuse(
+                    format!("sources.{name}.requests_per_second"),
+                    rate,
+                    "from 1 to 10000",
+                );
             }
             if let Some(url) = &source.base_url
                 && !is_base_url(url)
@@ -171,21 +201,44 @@ mod tests {
             change(&mut config);
             config.validate().expect_err("refused").to_string()
         };
-        assert_eq!(message(&|c| c.period_ms = 5), "feeds.period_ms = 5: must be from 100 to 3600000");
-        assert_eq!(message(&|c| c.timeout_ms = 0), "feeds.timeout_ms = 0: must be from 100 to 60000");
+        assert_eq!(
+            message(&|c| c.period_ms = 5),
+            "feeds.period_ms = 5: must be from 100 to 3600000"
+        );
+        assert_eq!(
+            message(&|c| c.timeout_ms = 0),
+            "feeds.timeout_ms = 0: must be from 100 to 60000"
+        );
         assert!(message(&|c| c.user_agent = "a\nb".into()).contains("user_agent = \"a\\nb\""));
         let with = |name: &str, source: SourceConfig| {
             message(&move |c| {
                 c.sources.insert(name.to_owned(), source.clone());
             })
         };
-        assert!(with("mtgox", SourceConfig::default()).contains("one of coinbase, kraken, binance, binance_us"));
-        let source = SourceConfig { requests_per_second: Some(0), ..SourceConfig::default() };
-        assert!(with("okx", source).starts_with("feeds.sources.okx.requests_per_second = 0: must be from 1"));
+        assert!(
+            with("mtgox", SourceConfig::default())
+                .contains("one of coinbase, kraken, binance, binance_us")
+        );
+        let source = SourceConfig {
+            requests_per_second: Some(0),
+            ..SourceConfig::default()
+        };
+        assert!(
+            with("okx", source)
+                .starts_with("feeds.sources.okx.requests_per_second = 0: must be from 1")
+        );
         for url in ["ftp://h", "kraken", "http://h/?a=1", "http://user@h"] {
-            let source = SourceConfig { base_url: Some(url.into()), ..SourceConfig::default() };
-            assert!(with("kraken", source).starts_with("feeds.sources.kraken.base_url"), "{url}");
+            let source = SourceConfig {
+                base_url: Some(url.into()),
+                ..SourceConfig::default()
+            };
+            assert!(
+                with("kraken", source).starts_with("feeds.sources.kraken.base_url"),
+                "{url}"
+            );
         }
-        FeedsConfig::below("http://127.0.0.1:1/", 50).validate().expect("valid");
+        FeedsConfig::below("http://127.0.0.1:1/", 50)
+            .validate()
+            .expect("valid");
     }
 }

@@ -21,8 +21,8 @@ use std::{
 pub use config::{FeedsConfig, FeedsConfigError, SourceConfig};
 pub use once::{FetchError, Fetched, fetch_feed};
 use request::Endpoint;
-pub use state::{Counters, SourceHealth, SourceState};
 use state::SourceCourse;
+pub use state::{Counters, SourceHealth, SourceState};
 use thiserror::Error;
 use tokio::{
     sync::Semaphore,
@@ -48,7 +48,9 @@ pub enum PollerError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The process has not chosen its TLS implementation.
-    #[error("no TLS provider is installed: call rustls::crypto::ring::default_provider().install_default() first")]
+    #[error(
+        "no TLS provider is installed: call rustls::crypto::ring::default_provider().install_default() first"
+    )]
     NoCryptoProvider,
     /// The HTTP client cannot be made.
     #[error("HTTP client: {0}")]
@@ -77,12 +79,19 @@ impl Poller {
     ///
     /// # Errors
     /// A setting out of range, feeds that cannot be priced, no TLS provider.
-    pub fn spawn(config: &FeedsConfig, feeds: &[FeedSpec], shutdown: &CancellationToken) -> Result<Handle, PollerError> {
+    pub fn spawn(
+        config: &FeedsConfig,
+        feeds: &[FeedSpec],
+        shutdown: &CancellationToken,
+    ) -> Result<Handle, PollerError> {
         config.validate()?;
         let mut book = Book::of_feeds(feeds);
         let mut markets: BTreeMap<String, Vec<Market>> = BTreeMap::new();
         for market in book.markets() {
-            markets.entry(market.source.clone()).or_default().push(market);
+            markets
+                .entry(market.source.clone())
+                .or_default()
+                .push(market);
         }
         let mut courses = BTreeMap::new();
         let mut polled = Vec::new();
@@ -92,7 +101,12 @@ impl Poller {
                 Ok(exchange) => {
                     let endpoint = Endpoint::new(exchange, config)?;
                     polled.push((name.clone(), endpoint, markets.clone()));
-                    (settings.requests_per_second.unwrap_or(exchange.requests_per_second), None)
+                    (
+                        settings
+                            .requests_per_second
+                            .unwrap_or(exchange.requests_per_second),
+                        None,
+                    )
                 }
                 Err((state, why)) => {
                     for market in &markets {
@@ -101,7 +115,10 @@ impl Poller {
                     (1, Some((state, why)))
                 }
             };
-            courses.insert(name.clone(), Arc::new(SourceCourse::new(&name, markets.len(), rate, fixed)));
+            courses.insert(
+                name.clone(),
+                Arc::new(SourceCourse::new(&name, markets.len(), rate, fixed)),
+            );
         }
         let shared = Arc::new(Shared {
             pricer: Pricer::new(feeds)?,
@@ -120,9 +137,12 @@ impl Poller {
                 period: Duration::from_millis(config.period_ms),
             });
             for market in markets {
-                let (source, shared, shutdown) = (Arc::clone(&source), Arc::clone(&shared), shutdown.clone());
+                let (source, shared, shutdown) =
+                    (Arc::clone(&source), Arc::clone(&shared), shutdown.clone());
                 tasks.spawn(async move {
-                    shutdown.run_until_cancelled_owned(poll(&source, &shared, &market)).await;
+                    shutdown
+                        .run_until_cancelled_owned(poll(&source, &shared, &market))
+                        .await;
                 });
             }
         }
@@ -134,13 +154,19 @@ impl Poller {
 /// The exchange of a source, or why it is not asked at all.
 fn usable(name: &str, settings: &SourceConfig) -> Result<&'static Exchange, (SourceState, String)> {
     let exchange = Exchange::by_name(name).ok_or_else(|| {
-        let why = format!("this version has no adapter of that name; it has {}", Exchange::names());
+        let why = format!(
+            "this version has no adapter of that name; it has {}",
+            Exchange::names()
+        );
         (SourceState::Unknown, why)
     })?;
     if settings.enabled {
         Ok(exchange)
     } else {
-        Err((SourceState::Disabled, "switched off by the configuration".to_owned()))
+        Err((
+            SourceState::Disabled,
+            "switched off by the configuration".to_owned(),
+        ))
     }
 }
 
@@ -157,7 +183,11 @@ impl Handle {
 
     /// How the exchanges have been answering, in order of name.
     pub fn health(&self, now_ms: u64) -> Vec<SourceHealth> {
-        self.shared.courses.values().map(|course| course.health(now_ms)).collect()
+        self.shared
+            .courses
+            .values()
+            .map(|course| course.health(now_ms))
+            .collect()
     }
 
     /// Waits until every task has ended after the shutdown.
@@ -261,12 +291,17 @@ impl Jitter {
 
     /// The period, give or take a tenth.
     fn around(&mut self, period: Duration) -> Duration {
-        (period / 10).saturating_mul(9).saturating_add(self.below(period / 5))
+        (period / 10)
+            .saturating_mul(9)
+            .saturating_add(self.below(period / 5))
     }
 }
 
 /// The wall clock in Unix milliseconds.
-#[expect(clippy::disallowed_methods, reason = "the poller is the part of this crate that reads a clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the poller is the part of this crate that reads a clock"
+)]
 fn wall_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -291,7 +326,9 @@ mod tests {
     fn jitter_stays_within_a_tenth() {
         let market = crate::default_feeds()[0].sources[0].clone();
         let mut jitter = Jitter::new(&market);
-        let waits: Vec<u128> = (0..1_000).map(|_| jitter.around(Duration::from_secs(1)).as_millis()).collect();
+        let waits: Vec<u128> = (0..1_000)
+            .map(|_| jitter.around(Duration::from_secs(1)).as_millis())
+            .collect();
         assert!(waits.iter().all(|ms| (900..1_100).contains(ms)));
         assert!(waits.iter().max() > Some(&1_050) && waits.iter().min() < Some(&950));
     }

@@ -39,11 +39,19 @@ pub struct Fetched {
 /// # Errors
 /// An unknown feed, a setting out of range, feeds that cannot be priced, no TLS provider. A source that fails is no
 /// error: it shows in the result.
-pub async fn fetch_feed(config: &FeedsConfig, feeds: &[FeedSpec], feed: FeedName) -> Result<Fetched, FetchError> {
+pub async fn fetch_feed(
+    config: &FeedsConfig,
+    feeds: &[FeedSpec],
+    feed: FeedName,
+) -> Result<Fetched, FetchError> {
     config.validate().map_err(PollerError::from)?;
     let unknown = || FetchError::UnknownFeed {
         feed,
-        known: feeds.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", "),
+        known: feeds
+            .iter()
+            .map(|f| f.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
     };
     let all = Pricer::new(feeds).map_err(PollerError::from)?;
     let needed = all.needed_for(feed);
@@ -56,7 +64,12 @@ pub async fn fetch_feed(config: &FeedsConfig, feeds: &[FeedSpec], feed: FeedName
             Err((_, why)) => book.fail(&market, why),
         }
     }
-    let answers = join_all(asked.iter().map(|(endpoint, market)| endpoint.fetch(market))).await;
+    let answers = join_all(
+        asked
+            .iter()
+            .map(|(endpoint, market)| endpoint.fetch(market)),
+    )
+    .await;
     for ((_, market), answer) in asked.iter().zip(answers) {
         match answer {
             Ok(Some(quote)) => {
@@ -69,5 +82,9 @@ pub async fn fetch_feed(config: &FeedsConfig, feeds: &[FeedSpec], feed: FeedName
     let now_ms = wall_ms();
     let mut conversions = pricer.price(&book, now_ms);
     let feed = conversions.pop().ok_or_else(unknown)?;
-    Ok(Fetched { now_ms, conversions, feed })
+    Ok(Fetched {
+        now_ms,
+        conversions,
+        feed,
+    })
 }

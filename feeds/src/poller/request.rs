@@ -51,12 +51,17 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(exchange: &'static Exchange, config: &FeedsConfig) -> Result<Self, PollerError> {
+    pub(super) fn new(
+        exchange: &'static Exchange,
+        config: &FeedsConfig,
+    ) -> Result<Self, PollerError> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(PollerError::NoCryptoProvider);
         }
         let source = config.source(exchange.name);
-        let base_url = source.base_url.unwrap_or_else(|| exchange.base_url.to_owned());
+        let base_url = source
+            .base_url
+            .unwrap_or_else(|| exchange.base_url.to_owned());
         let mut builder = Client::builder()
             .user_agent(&config.user_agent)
             .timeout(config.timeout())
@@ -68,7 +73,9 @@ impl Endpoint {
         Ok(Self {
             exchange,
             base_url,
-            client: builder.build().map_err(|e| PollerError::Client(root_cause(&e)))?,
+            client: builder
+                .build()
+                .map_err(|e| PollerError::Client(root_cause(&e)))?,
             timeout: config.timeout(),
             max_body_bytes: config.max_body_bytes,
         })
@@ -96,11 +103,17 @@ impl Endpoint {
                 });
             }
             StatusCode::FORBIDDEN | StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => {
-                return Err(RequestFailure::Refused { status: status.as_u16() });
+                return Err(RequestFailure::Refused {
+                    status: status.as_u16(),
+                });
             }
             _ => {}
         }
-        let limit = if status.is_success() { self.max_body_bytes } else { ERROR_BODY_MAX };
+        let limit = if status.is_success() {
+            self.max_body_bytes
+        } else {
+            ERROR_BODY_MAX
+        };
         let body = self.body(response, limit).await;
         if !status.is_success() {
             let parsed = body.map(|body| self.exchange.parse(market.pair, request.endpoint, &body));
@@ -108,7 +121,10 @@ impl Endpoint {
                 Ok(Err(error @ ParseError::Exchange { .. })) => Some(error),
                 _ => None,
             };
-            return Err(RequestFailure::Status { status: status.as_u16(), detail });
+            return Err(RequestFailure::Status {
+                status: status.as_u16(),
+                detail,
+            });
         }
         let quotes = self.exchange.parse(market.pair, request.endpoint, &body?)?;
         Ok(self.exchange.newest(quotes))
@@ -163,7 +179,9 @@ fn parse_retry_after(text: &str, now_ms: u64) -> Option<Duration> {
     let wait = match text.trim().parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
-            let date: Timestamp = rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
+            let date: Timestamp = rfc2822::DateTimeParser::new()
+                .parse_timestamp(text.trim())
+                .ok()?;
             let date_ms = u64::try_from(date.as_millisecond()).ok()?;
             Duration::from_millis(date_ms.saturating_sub(now_ms))
         }
@@ -180,7 +198,10 @@ mod tests {
         let at = 784_111_777_000; // Sun, 06 Nov 1994 08:49:37 GMT
         let parse = |text| parse_retry_after(text, at - 5_000);
         assert_eq!(parse("120"), Some(Duration::from_secs(120)));
-        assert_eq!(parse("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(5)));
+        assert_eq!(
+            parse("Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(Duration::from_secs(5))
+        );
         assert_eq!(parse("Sun, 06 Nov 1994 08:49:00 GMT"), Some(Duration::ZERO));
         assert_eq!(parse("999999999"), Some(RETRY_AFTER_MAX));
         assert_eq!(parse("soon"), None);
@@ -188,7 +209,11 @@ mod tests {
 
     #[test]
     fn loopback_addresses() {
-        for url in ["http://127.0.0.1:80/x", "http://[::1]:80", "http://localhost/"] {
+        for url in [
+            "http://127.0.0.1:80/x",
+            "http://[::1]:80",
+            "http://localhost/",
+        ] {
             assert!(is_loopback(url), "{url}");
         }
         assert!(!is_loopback("https://api.kraken.com"));

@@ -147,7 +147,13 @@ impl SourceCourse {
 
     /// Until when the exchange is left alone, if it is.
     pub(super) fn paused_until(&self, now: Instant) -> Option<Instant> {
-        self.with_course(|course| course.pause.as_ref().map(|p| p.until).filter(|until| *until > now))
+        self.with_course(|course| {
+            course
+                .pause
+                .as_ref()
+                .map(|p| p.until)
+                .filter(|until| *until > now)
+        })
     }
 
     pub(super) fn succeeded(&self) {
@@ -162,15 +168,24 @@ impl SourceCourse {
     pub(super) fn failed(&self, failure: &RequestFailure, now: Instant) {
         let (counter, pause) = match failure {
             RequestFailure::Timeout(_) => (&self.tally.timeout, None),
-            RequestFailure::Transport(_) | RequestFailure::Status { .. } => (&self.tally.http_error, None),
-            RequestFailure::RateLimited { retry_after, .. } => {
-                (&self.tally.rate_limited, Some((SourceState::RateLimited, *retry_after)))
+            RequestFailure::Transport(_) | RequestFailure::Status { .. } => {
+                (&self.tally.http_error, None)
             }
-            RequestFailure::Answer(error) if error.is_rate_limit() => {
-                (&self.tally.rate_limited, Some((SourceState::RateLimited, None)))
+            RequestFailure::RateLimited { retry_after, .. } => (
+                &self.tally.rate_limited,
+                Some((SourceState::RateLimited, *retry_after)),
+            ),
+            RequestFailure::Answer(error) if error.is_rate_limit() => (
+                &self.tally.rate_limited,
+                Some((SourceState::RateLimited, None)),
+            ),
+            RequestFailure::Refused { .. } => (
+                &self.tally.refused,
+                Some((SourceState::Parked, Some(PARKED))),
+            ),
+            RequestFailure::TooLarge { .. } | RequestFailure::Answer(_) => {
+                (&self.tally.parse_error, None)
             }
-            RequestFailure::Refused { .. } => (&self.tally.refused, Some((SourceState::Parked, Some(PARKED)))),
-            RequestFailure::TooLarge { .. } | RequestFailure::Answer(_) => (&self.tally.parse_error, None),
         };
         counter.fetch_add(1, Relaxed);
         self.with_course(|course| {
@@ -209,7 +224,9 @@ impl SourceCourse {
         };
         self.with_course(|course| {
             let pause = course.pause.as_ref().filter(|p| p.until_ms > now_ms);
-            let recent = course.last_ok_ms.is_some_and(|ok| now_ms.saturating_sub(ok) <= SILENT_MS);
+            let recent = course
+                .last_ok_ms
+                .is_some_and(|ok| now_ms.saturating_sub(ok) <= SILENT_MS);
             let (state, reason) = match (&self.fixed, pause) {
                 (Some((state, reason)), _) => (*state, Some(reason.clone())),
                 (None, Some(pause)) => (pause.state, course.last_failure.clone()),
@@ -237,7 +254,10 @@ mod tests {
     use super::*;
 
     fn limited(retry_after: Option<Duration>) -> RequestFailure {
-        RequestFailure::RateLimited { status: 429, retry_after }
+        RequestFailure::RateLimited {
+            status: 429,
+            retry_after,
+        }
     }
 
     #[test]
@@ -248,7 +268,10 @@ mod tests {
         assert_eq!(course.paused_until(now), Some(now + Duration::from_secs(7)));
         assert_eq!(course.paused_until(now + Duration::from_secs(7)), None);
         let health = course.health(wall_ms());
-        assert_eq!((health.state, health.counters.rate_limited, health.markets), (SourceState::RateLimited, 1, 3));
+        assert_eq!(
+            (health.state, health.counters.rate_limited, health.markets),
+            (SourceState::RateLimited, 1, 3)
+        );
         assert_eq!(health.reason.as_deref(), Some("HTTP 429: asked too often"));
     }
 
@@ -265,14 +288,20 @@ mod tests {
         }
         course.succeeded();
         course.failed(&limited(None), now);
-        assert_eq!(course.paused_until(now), Some(now + Duration::from_secs(10)));
+        assert_eq!(
+            course.paused_until(now),
+            Some(now + Duration::from_secs(10))
+        );
     }
 
     #[test]
     fn states() {
         let course = SourceCourse::new("okx", 1, 10, None);
         assert_eq!(course.health(wall_ms()).state, SourceState::Starting);
-        course.failed(&RequestFailure::Timeout(Duration::from_millis(5)), Instant::now());
+        course.failed(
+            &RequestFailure::Timeout(Duration::from_millis(5)),
+            Instant::now(),
+        );
         assert_eq!(course.health(wall_ms()).state, SourceState::Failing);
         course.succeeded();
         let ok = course.health(wall_ms());
@@ -281,6 +310,9 @@ mod tests {
         assert_eq!(silent.reason.as_deref(), Some("no answer within 5 ms"));
         course.failed(&RequestFailure::Refused { status: 451 }, Instant::now());
         let parked = course.health(wall_ms());
-        assert_eq!((parked.state, parked.counters.refused), (SourceState::Parked, 1));
+        assert_eq!(
+            (parked.state, parked.counters.refused),
+            (SourceState::Parked, 1)
+        );
     }
 }

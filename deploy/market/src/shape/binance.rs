@@ -36,7 +36,12 @@ struct Ticker<'a> {
 }
 
 pub(crate) fn ticker(symbol: &str, summary: &Summary, now_ms: u64) -> Body {
-    let Summary { last, bid, ask, day } = summary;
+    let Summary {
+        last,
+        bid,
+        ask,
+        day,
+    } = summary;
     let quote_volume = day
         .volume
         .checked_mul(day.vwap)
@@ -75,7 +80,10 @@ struct PriceTicker<'a> {
 }
 
 pub(crate) fn price(symbol: &str, summary: &Summary) -> Body {
-    Body::ok(&PriceTicker { symbol, price: e8(summary.last.price) })
+    Body::ok(&PriceTicker {
+        symbol,
+        price: e8(summary.last.price),
+    })
 }
 
 #[derive(Serialize)]
@@ -146,7 +154,10 @@ pub(crate) fn trades(newest_first: &[Trade]) -> Body {
         id: trade.id,
         price: e8(trade.price),
         qty: e8(trade.amount),
-        quote_qty: trade.price.checked_mul(trade.amount).map_or_else(|_| "0.00000000".to_owned(), e8),
+        quote_qty: trade
+            .price
+            .checked_mul(trade.amount)
+            .map_or_else(|_| "0.00000000".to_owned(), e8),
         time: trade.time_ms(),
         is_buyer_maker: trade.side == Side::Sell,
         is_best_match: true,
@@ -161,5 +172,11 @@ struct Failure {
 }
 
 pub(crate) fn unknown_symbol() -> Body {
-    Body::with(StatusCode::BAD_REQUEST, &Failure { code: -1121, msg: "Invalid symbol." })
+    Body::with(
+        StatusCode::BAD_REQUEST,
+        &Failure {
+            code: -1121,
+            msg: "Invalid symbol.",
+        },
+    )
 }

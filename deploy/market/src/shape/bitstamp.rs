@@ -31,7 +31,12 @@ fn side(side: Side) -> String {
 }
 
 pub(crate) fn ticker(summary: &Summary, now_ms: u64) -> Body {
-    let Summary { last, bid, ask, day } = summary;
+    let Summary {
+        last,
+        bid,
+        ask,
+        day,
+    } = summary;
     Body::ok(&Ticker {
         // The server's time, whenever the last trade was.
         timestamp: (now_ms / 1_000).to_string(),
@@ -79,6 +84,10 @@ struct Failure {
 }
 
 pub(crate) fn unknown_symbol() -> Body {
-    let failure = Failure { status: "error", reason: "Invalid pair", code: "API0011" };
+    let failure = Failure {
+        status: "error",
+        reason: "Invalid pair",
+        code: "API0011",
+    };
     Body::with(StatusCode::NOT_FOUND, &failure)
 }

@@ -70,5 +70,10 @@ pub(crate) fn trades(trades: &[Trade]) -> Body {
 }
 
 pub(crate) fn unknown_symbol() -> Body {
-    Body::with(StatusCode::NOT_FOUND, &Failure { message: "NotFound" })
+    Body::with(
+        StatusCode::NOT_FOUND,
+        &Failure {
+            message: "NotFound",
+        },
+    )
 }

@@ -48,7 +48,10 @@ struct Ticker {
 
 /// Five decimal places, more if the price has them.
 fn price(value: Decimal) -> String {
-    value.rescale(value.exponent.min(-5)).unwrap_or(value).to_string()
+    value
+        .rescale(value.exponent.min(-5))
+        .unwrap_or(value)
+        .to_string()
 }
 
 pub(crate) fn ticker(markets: &[(FeedName, Summary)]) -> Body {
@@ -63,8 +66,14 @@ pub(crate) fn ticker(markets: &[(FeedName, Summary)]) -> Body {
         h: [price(s.day.high), price(s.day.high)],
         o: price(s.day.open),
     };
-    let result: BTreeMap<String, Ticker> = markets.iter().map(|(pair, s)| (answer_key(*pair), row(s))).collect();
-    Body::ok(&Answer { error: Vec::new(), result: Some(result) })
+    let result: BTreeMap<String, Ticker> = markets
+        .iter()
+        .map(|(pair, s)| (answer_key(*pair), row(s)))
+        .collect();
+    Body::ok(&Answer {
+        error: Vec::new(),
+        result: Some(result),
+    })
 }
 
 #[derive(Serialize)]
@@ -76,7 +85,15 @@ enum Value {
 
 /// Price, volume, Unix seconds, side, order type, miscellaneous, id.
 #[derive(Serialize)]
-struct Row(String, String, Box<RawValue>, &'static str, &'static str, &'static str, u64);
+struct Row(
+    String,
+    String,
+    Box<RawValue>,
+    &'static str,
+    &'static str,
+    &'static str,
+    u64,
+);
 
 /// Seconds with a fraction, as a JSON number.
 fn seconds(time_us: u64) -> Box<RawValue> {
@@ -92,15 +109,28 @@ pub(crate) fn trades(pair: FeedName, newest_first: &[Trade]) -> Body {
             Side::Buy => "b",
             Side::Sell => "s",
         };
-        Row(price(trade.price), e8(trade.amount), seconds(trade.time_us), side, "l", "", trade.id)
+        Row(
+            price(trade.price),
+            e8(trade.amount),
+            seconds(trade.time_us),
+            side,
+            "l",
+            "",
+            trade.id,
+        )
     };
-    let last = newest_first.first().map_or(0, |t| u128::from(t.time_us) * 1_000);
+    let last = newest_first
+        .first()
+        .map_or(0, |t| u128::from(t.time_us) * 1_000);
     let rows = newest_first.iter().rev().map(row).collect();
     let result = BTreeMap::from([
         (answer_key(pair), Value::Trades(rows)),
         ("last".to_owned(), Value::Last(last.to_string())),
     ]);
-    Body::ok(&Answer { error: Vec::new(), result: Some(result) })
+    Body::ok(&Answer {
+        error: Vec::new(),
+        result: Some(result),
+    })
 }
 
 /// HTTP 200 all the same.

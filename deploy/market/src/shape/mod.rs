@@ -50,5 +50,7 @@ fn difference_e8(a: Decimal, b: Decimal) -> Decimal {
 /// Hundredths of a percent from `a` to `b`.
 fn change_percent(a: Decimal, b: Decimal, places: i8) -> Decimal {
     let percent = Decimal::new(difference_e8(a, b).mantissa.saturating_mul(100), -8);
-    percent.checked_div(a, places).unwrap_or(Decimal::new(0, places))
+    percent
+        .checked_div(a, places)
+        .unwrap_or(Decimal::new(0, places))
 }

@@ -34,7 +34,12 @@ struct Ticker<'a> {
 }
 
 pub(crate) fn ticker(symbol: &str, summary: &Summary, now_ms: u64) -> Body {
-    let Summary { last, bid, ask, day } = summary;
+    let Summary {
+        last,
+        bid,
+        ask,
+        day,
+    } = summary;
     let turnover = day.volume.checked_mul(day.vwap).unwrap_or(day.volume);
     let ticker = Ticker {
         inst_type: "SPOT",
@@ -55,7 +60,11 @@ pub(crate) fn ticker(symbol: &str, summary: &Summary, now_ms: u64) -> Body {
         sod_utc0: day.open.to_string(),
         sod_utc8: day.open.to_string(),
     };
-    Body::ok(&Answer { code: "0", msg: "", data: vec![ticker] })
+    Body::ok(&Answer {
+        code: "0",
+        msg: "",
+        data: vec![ticker],
+    })
 }
 
 #[derive(Serialize)]
@@ -83,7 +92,11 @@ pub(crate) fn trades(symbol: &str, trades: &[Trade]) -> Body {
         ts: trade.time_ms().to_string(),
     };
     let data = trades.iter().map(row).collect();
-    Body::ok(&Answer { code: "0", msg: "", data })
+    Body::ok(&Answer {
+        code: "0",
+        msg: "",
+        data,
+    })
 }
 
 pub(crate) fn unknown_symbol() -> Body {
