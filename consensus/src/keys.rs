@@ -1,6 +1,6 @@
 //! The secret side: from a draft to a signed message. This is what a node's vault does; the core never sees it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rand_core::{CryptoRngCore, OsRng};
 use thiserror::Error;
@@ -165,7 +165,7 @@ fn finish<K: Keys + ?Sized>(
 
 /// Real secrets.
 pub struct MemberKeys<G: CryptoRngCore = OsRng> {
-    identity: IdentityKey,
+    identity: Arc<IdentityKey>,
     shares: Vec<SigningShare>,
     coin: CoinSecretShare,
     coin_input: CoinInput,
@@ -177,7 +177,7 @@ pub struct MemberKeys<G: CryptoRngCore = OsRng> {
 impl<G: CryptoRngCore> MemberKeys<G> {
     /// The secrets of one member in one epoch. Outside of tests the generator is the operating system's.
     pub fn new(
-        identity: IdentityKey,
+        identity: Arc<IdentityKey>,
         shares: Vec<SigningShare>,
         coin: CoinSecretShare,
         network: touchstone_types::NetworkId,

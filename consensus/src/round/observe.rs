@@ -14,10 +14,6 @@ use crate::{
 };
 
 impl<R: Rules> RoundState<R> {
-    pub(crate) fn started(&self) -> bool {
-        self.started
-    }
-
     /// O1, O2.
     pub(crate) fn start(&mut self, ctx: &mut Ctx<'_>, rule: Rule) {
         if !self.started {
