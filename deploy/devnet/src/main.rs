@@ -1,0 +1,7 @@
+//! The devnet's program; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    touchstone_devnet::cli_main(std::env::args_os())
+}
