@@ -43,14 +43,6 @@ async fn two_members_exchange_frames() {
     assert_eq!(nodes[0].mesh.metrics().peers[0].outbox_frames, 0);
 }
 
-/// A 64-bit mixer (splitmix64), so that contents follow from the printed seed.
-fn mix(seed: u64) -> u64 {
-    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 /// Frame `number` of a sender: its kind, and content whose length and bytes follow from the seed.
 fn random_frame(seed: u64, sender: MemberId, number: u64) -> Outgoing {
     let state = mix(seed ^ (u64::from(sender.0) << 32) ^ number);

@@ -121,17 +121,18 @@ async fn a_subscription_starts_at_its_round_and_goes_on_live() {
     let mut observer = Observer::start(Observer::config(&committee, &node, 40));
     assert_eq!(observer.next().await, ObserverEvent::Connected);
     assert_eq!(observer.rounds(60).await, Vec::from_iter(40..100));
-    // Rounds that are completed late come late; those from before the subscription do not come.
+    // Rounds that are completed late come late, even those from before the subscription.
     for round in [101, 102, 39, 100, 103] {
         store.publish(round, 50);
     }
-    assert_eq!(observer.rounds(4).await, [101, 102, 100, 103]);
+    let late = BTreeSet::from_iter(observer.rounds(5).await);
+    assert_eq!(late, BTreeSet::from([39, 100, 101, 102, 103]));
+    until("all items are counted", || {
+        node.mesh.metrics().observers.items_out == 65
+    })
+    .await;
     let metrics = node.mesh.metrics().observers;
-    assert_eq!(
-        (metrics.sessions, metrics.items_out, metrics.lagged),
-        (1, 64, 0)
-    );
-    assert_eq!(metrics.bytes_out, 64 * 62);
+    assert_eq!((metrics.sessions, metrics.bytes_out), (1, 65 * 62));
     observer.client.shutdown().await;
     until("the node notices", || {
         node.mesh.metrics().observers.sessions == 0
@@ -178,8 +179,6 @@ async fn rounds_can_be_fetched() {
         .for_each(|round| store.publish(round, 5000));
     let node = serve(&committee, &store, ObserverLimits::default());
     let mut observer = Observer::start(Observer::config(&committee, &node, 1000));
-    let early = observer.client.fetch(Round(0)..=Round(1)).await;
-    assert!(matches!(early, Err(FetchError::NotConnected)));
     assert_eq!(observer.next().await, ObserverEvent::Connected);
     let fetched = async |first, last| {
         let mut fetch = observer
@@ -200,6 +199,17 @@ async fn rounds_can_be_fetched() {
     assert_eq!(fetched(9, 2).await, Vec::<u64>::new());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_can_be_fetched_from_a_node_that_is_not_there() {
+    let committee = Committee::new(2);
+    let node = serve(&committee, &Store::new(4), ObserverLimits::default());
+    let config = Observer::config(&committee, &node, 0);
+    node.mesh.shutdown().await;
+    let observer = Observer::start(config);
+    let fetch = observer.client.fetch(Round(0)..=Round(1)).await;
+    assert!(matches!(fetch, Err(FetchError::NotConnected)));
+}
+
 /// A consumer that takes nothing for a while: the node holds nothing back for it, and serves it from the store later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscriber_that_lags_misses_nothing() {
@@ -212,23 +222,27 @@ async fn a_subscriber_that_lags_misses_nothing() {
     config.window_bytes = 1 << 16;
     let mut observer = Observer::start(config);
     assert_eq!(observer.next().await, ObserverEvent::Connected);
-    for round in 0..ROUNDS {
-        store.publish(round, 8192);
-        tokio::task::yield_now().await;
+    let counted = || node.mesh.metrics().observers;
+    // The first bursts may meet a subscriber that is still busy with the store, where there is nothing to lag behind.
+    for burst in 0..10 {
+        let rounds = burst * ROUNDS..(burst + 1) * ROUNDS;
+        let before = counted().bytes_out;
+        for round in rounds.clone() {
+            store.publish(round, 8192);
+            tokio::task::yield_now().await;
+        }
+        let held = counted().bytes_out - before;
+        assert!(
+            held < 4 << 20,
+            "{held} bytes given to a subscriber that reads nothing"
+        );
+        let seen = observer.rounds(usize::try_from(ROUNDS).unwrap()).await;
+        assert_eq!(BTreeSet::from_iter(seen), rounds.collect());
+        if counted().lagged > 0 {
+            return;
+        }
     }
-    let held = node.mesh.metrics().observers.bytes_out;
-    assert!(
-        held < 4 << 20,
-        "{held} bytes given to a subscriber that reads nothing"
-    );
-    let rounds = observer.rounds(usize::try_from(ROUNDS).unwrap()).await;
-    assert_eq!(
-        rounds.iter().copied().collect::<BTreeSet<_>>(),
-        (0..ROUNDS).collect()
-    );
-    assert!(node.mesh.metrics().observers.lagged >= 1);
-    store.publish(ROUNDS, 1);
-    assert_eq!(observer.rounds(1).await, [ROUNDS]);
+    panic!("the subscriber never fell behind the live stream");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

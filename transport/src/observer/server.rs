@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
+use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,13 @@ pub(crate) struct ObserverServer {
     source: Arc<dyn AttestationSource>,
     limits: ObserverLimits,
     gate: Arc<Gate>,
+    /// Turns at the store, which the node needs too.
+    reads: Semaphore,
     counters: ObserverCounters,
 }
+
+/// Reads of the store at once, all observers together.
+const STORE_READS_MAX: usize = 4;
 
 /// Why a session or a request ends.
 enum End {
@@ -42,6 +48,7 @@ impl ObserverServer {
             source: config.source,
             limits,
             gate: Gate::new(limits.sessions_max, limits.sessions_per_address_max),
+            reads: Semaphore::new(STORE_READS_MAX),
             counters: ObserverCounters::default(),
         })
     }
@@ -163,7 +170,8 @@ impl Answer<'_> {
         Ok(())
     }
 
-    /// Stored items, then live ones. A subscriber that falls behind is served from the store again.
+    /// Stored items from that round on, then every new one, also of an older round that is completed late. A subscriber
+    /// that falls behind is served from the store again.
     async fn subscription(&mut self, from: Round) -> Result<(), End> {
         let mut recent = Recent::default();
         let mut next = from;
@@ -190,7 +198,6 @@ impl Answer<'_> {
                     _ = self.send.stopped() => return Ok(()),
                 };
                 match received {
-                    Ok(item) if item.round < from => {}
                     Ok(item) => {
                         if recent.is_new(item.round) {
                             self.send(&item).await?;
@@ -209,6 +216,8 @@ impl Answer<'_> {
         let source = Arc::clone(&self.server.source);
         let limit = usize::try_from(self.server.limits.page_items).unwrap_or(1);
         let read = move || page(&*source, from, limit);
+        // Never closed, so this is a turn.
+        let _turn = self.server.reads.acquire().await;
         tokio::task::spawn_blocking(read)
             .await
             .map_err(|_| End::Gone)

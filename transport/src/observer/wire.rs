@@ -1,11 +1,4 @@
-//! The bytes of requests and items. All numbers are big-endian.
-//!
-//! ```text
-//! subscribe  0x01 | from: u64                  everything stored from that round on, then everything new, for ever
-//! fetch      0x02 | first: u64 | last: u64     everything stored of these rounds, then the end of the stream
-//! answer     0x01 | item ...
-//! item       round: u64 | length: u32 | bytes
-//! ```
+//! The bytes of requests and items; the module above shows them.
 
 use bytes::Bytes;
 use quinn::{ReadExactError, RecvStream};
