@@ -420,8 +420,7 @@ impl<R: Rules> Core<R> {
         }
         if round > self.persisted {
             // Before the first message of a round leaves: a restarted member must know that it may have sent it.
-            let ahead = self.horizon().max(round);
-            self.persisted = ahead.saturating_add(self.params.fence_block);
+            self.persisted = round.saturating_add(self.params.fence_block);
             step.effects.push(Effect::PersistFence(self.persisted));
         }
         let state = self
