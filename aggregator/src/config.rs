@@ -303,7 +303,11 @@ impl Config {
         })?;
         let check = Checker(file);
         let listen = raw.listen.parse().or_else(|_| {
-            check.refuse("listen", &raw.listen, "must be an IP address and a port, such as 127.0.0.1:8080")
+            check.refuse(
+                "listen",
+                &raw.listen,
+                "must be an IP address and a port, such as 127.0.0.1:8080",
+            )
         })?;
         // The value is not shown: a database URL may hold a password.
         let database = match raw.database.parse::<DatabaseUrl>() {
@@ -311,11 +315,24 @@ impl Config {
             Ok(postgres) => postgres,
             Err(allowed) => return check.refuse("database", "<not shown>", allowed),
         };
-        check.range("database_connections", raw.database_connections.into(), 1..=256)?;
+        check.range(
+            "database_connections",
+            raw.database_connections.into(),
+            1..=256,
+        )?;
         check_collect(&check, &raw.collect)?;
         check_limits(&check, &raw.limits)?;
-        if raw.log.filter.parse::<tracing_subscriber::EnvFilter>().is_err() {
-            return check.refuse("log.filter", raw.log.filter, "must be a filter such as info or info,sqlx=warn");
+        if raw
+            .log
+            .filter
+            .parse::<tracing_subscriber::EnvFilter>()
+            .is_err()
+        {
+            return check.refuse(
+                "log.filter",
+                raw.log.filter,
+                "must be a filter such as info or info,sqlx=warn",
+            );
         }
         Ok(Self {
             network: folder.join(raw.network),
@@ -353,11 +370,19 @@ fn nodes(check: &Checker<'_>, raw: Vec<NodeFile>) -> Result<Vec<NodeAddress>, Co
 }
 
 fn upstreams(check: &Checker<'_>, raw: Vec<String>) -> Result<Vec<String>, ConfigError> {
-    check.range("upstreams", raw.len().try_into().unwrap_or(u64::MAX), 0..=16)?;
+    check.range(
+        "upstreams",
+        raw.len().try_into().unwrap_or(u64::MAX),
+        0..=16,
+    )?;
     for url in &raw {
         let web = url.starts_with("http://") || url.starts_with("https://");
         if !web || url.contains(['?', '#']) || reqwest::Url::parse(url).is_err() {
-            return check.refuse("upstreams", url, "must be a base URL, http:// or https://, without a query");
+            return check.refuse(
+                "upstreams",
+                url,
+                "must be a base URL, http:// or https://, without a query",
+            );
         }
     }
     Ok(raw)
@@ -376,9 +401,17 @@ fn retention(check: &Checker<'_>, raw: &RetentionFile) -> Result<Policy, ConfigE
 }
 
 fn check_collect(check: &Checker<'_>, collect: &CollectConfig) -> Result<(), ConfigError> {
-    check.range("collect.backfill_rounds", collect.backfill_rounds, 0..=10_000_000)?;
+    check.range(
+        "collect.backfill_rounds",
+        collect.backfill_rounds,
+        0..=10_000_000,
+    )?;
     check.range("collect.gap_grace_ms", collect.gap_grace_ms, 0..=600_000)?;
-    check.range("collect.give_up_after_s", collect.give_up_after_s, 1..=86_400)
+    check.range(
+        "collect.give_up_after_s",
+        collect.give_up_after_s,
+        1..=86_400,
+    )
 }
 
 fn check_limits(check: &Checker<'_>, l: &Limits) -> Result<(), ConfigError> {
@@ -389,7 +422,11 @@ fn check_limits(check: &Checker<'_>, l: &Limits) -> Result<(), ConfigError> {
         l.connections_per_address.into(),
         1..=MILLION,
     )?;
-    check.range("limits.requests_per_second", l.requests_per_second.into(), 0..=MILLION)?;
+    check.range(
+        "limits.requests_per_second",
+        l.requests_per_second.into(),
+        0..=MILLION,
+    )?;
     check.range("limits.request_burst", l.request_burst.into(), 1..=MILLION)?;
     // hyper's smallest buffer is 8,192 bytes; below it the API itself counts.
     check.range("limits.header_bytes", l.header_bytes.into(), 1_024..=65_536)?;
@@ -398,7 +435,11 @@ fn check_limits(check: &Checker<'_>, l: &Limits) -> Result<(), ConfigError> {
     check.range("limits.streams", l.streams.into(), 1..=MILLION)?;
     check.range("limits.stream_queue", l.stream_queue.into(), 8..=65_536)?;
     check.range("limits.stream_stall_ms", l.stream_stall_ms, 100..=600_000)?;
-    check.range("limits.stream_replay_rounds", l.stream_replay_rounds, 0..=MILLION)?;
+    check.range(
+        "limits.stream_replay_rounds",
+        l.stream_replay_rounds,
+        0..=MILLION,
+    )?;
     check.range("limits.ready_age_ms", l.ready_age_ms, 100..=86_400_000)
 }
 
@@ -439,11 +480,35 @@ mod tests {
         assert_eq!(example.retention_interval, minimal.retention_interval);
         assert_eq!(example.listen, minimal.listen);
         let keys = [
-            "network", "listen", "address_file", "database", "database_connections", "nodes", "upstreams",
-            "backfill_rounds", "gap_grace_ms", "give_up_after_s", "full_for_s", "keep_every", "max_mib", "interval_s",
-            "connections", "connections_per_address", "requests_per_second", "request_burst", "header_bytes",
-            "body_bytes", "timeout_ms", "streams", "stream_queue", "stream_stall_ms", "stream_replay_rounds",
-            "ready_age_ms", "trusted_proxies", "filter", "format",
+            "network",
+            "listen",
+            "address_file",
+            "database",
+            "database_connections",
+            "nodes",
+            "upstreams",
+            "backfill_rounds",
+            "gap_grace_ms",
+            "give_up_after_s",
+            "full_for_s",
+            "keep_every",
+            "max_mib",
+            "interval_s",
+            "connections",
+            "connections_per_address",
+            "requests_per_second",
+            "request_burst",
+            "header_bytes",
+            "body_bytes",
+            "timeout_ms",
+            "streams",
+            "stream_queue",
+            "stream_stall_ms",
+            "stream_replay_rounds",
+            "ready_age_ms",
+            "trusted_proxies",
+            "filter",
+            "format",
         ];
         for key in keys {
             assert!(text.contains(key), "{key}");
@@ -453,13 +518,22 @@ mod tests {
     #[test]
     fn refusals_name_file_key_value_and_range() {
         let error = parse(&format!("{MINIMAL}[retention]\nkeep_every = 0\n")).unwrap_err();
-        assert_eq!(error, "a.toml: retention.keep_every = 0: must be from 1 to 1000000");
+        assert_eq!(
+            error,
+            "a.toml: retention.keep_every = 0: must be from 1 to 1000000"
+        );
         let error = parse(&format!("{MINIMAL}[limits]\nconections = 1\n")).unwrap_err();
-        assert!(error.contains("a.toml") && error.contains("conections"), "{error}");
+        assert!(
+            error.contains("a.toml") && error.contains("conections"),
+            "{error}"
+        );
         let error = parse(&format!("listen = \"nowhere\"\n{MINIMAL}")).unwrap_err();
         assert!(error.contains("listen = nowhere"), "{error}");
         let error = parse("network = \"n\"\ndatabase = \"postgres://u:secret@h:x/d\"").unwrap_err();
-        assert!(error.contains("database") && !error.contains("secret"), "{error}");
+        assert!(
+            error.contains("database") && !error.contains("secret"),
+            "{error}"
+        );
         let error = parse(&format!("{MINIMAL}[collect]\nbackfill_rounds = -1\n")).unwrap_err();
         assert!(error.contains("backfill_rounds"), "{error}");
     }

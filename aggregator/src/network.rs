@@ -50,7 +50,9 @@ impl Network {
         let id = pin.network_id();
         let mut keys = Vec::new();
         for suite in pin.genesis_manifest.suites.iter().copied() {
-            let bytes = pin.group_key(suite).context("a suite without a group key")?;
+            let bytes = pin
+                .group_key(suite)
+                .context("a suite without a group key")?;
             keys.push(GroupKey::new(suite, bytes)?);
         }
         anyhow::ensure!(
@@ -110,9 +112,7 @@ impl Network {
 
     /// Whether any epoch of the pin has the feed.
     pub fn knows_feed(&self, feed: FeedName) -> bool {
-        self.pin
-            .epochs()
-            .any(|(m, _)| m.feed_index(feed).is_some())
+        self.pin.epochs().any(|(m, _)| m.feed_index(feed).is_some())
     }
 
     /// The numbering of rounds in the newest epoch.

@@ -1,6 +1,11 @@
 //! The whole aggregator, tied together.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use tokio::{
@@ -69,11 +74,15 @@ async fn run_on(
     let live = Live::new(newest.clone());
     let health = Arc::new(Health::default());
     health.set_equivocations(store.equivocation_count().await? / 2);
-    let tracker = Arc::new(Tracker::new(Duration::from_millis(config.collect.gap_grace_ms)));
+    let tracker = Arc::new(Tracker::new(Duration::from_millis(
+        config.collect.gap_grace_ms,
+    )));
     let from = first_wanted(config, &network);
     if let Some(newest) = &newest {
         let (first, last) = (from.min(newest.round()), newest.round());
-        tracker.load(&store, RoundRange { first, last }).await?;
+        tracker
+            .load(&store, RoundRange { first, last }, Instant::now())
+            .await?;
     }
     let sources = Arc::new(Sources::default());
     let api = Api::new(Parts {
@@ -98,10 +107,20 @@ async fn run_on(
         retention_interval: config.retention_interval,
     };
     spawn(&mut parts, "writer", writer.run(entries));
-    let intake = Arc::new(Intake::new(Arc::clone(&network), queue, Arc::clone(&sources)));
+    let intake = Arc::new(Intake::new(
+        Arc::clone(&network),
+        queue,
+        Arc::clone(&sources),
+    ));
     let next = newest.map_or(from, |n| from.max(n.round().saturating_add(1)));
-    start_collecting(config, &network, &store, &tracker, intake, &sources, next, &shutdown, &mut parts)?;
-    spawn(&mut parts, "upkeep", upkeep(Arc::clone(&api), shutdown.clone()));
+    start_collecting(
+        config, &network, &store, &tracker, intake, &sources, next, &shutdown, &mut parts,
+    )?;
+    spawn(
+        &mut parts,
+        "upkeep",
+        upkeep(Arc::clone(&api), shutdown.clone()),
+    );
     let serving = server::serve(listener, app(api), config.limits.clone(), shutdown.clone());
     spawn(&mut parts, "server", serving);
     announce(config.address_file.as_deref(), address)?;
@@ -121,7 +140,10 @@ fn first_wanted(config: &Config, network: &Network) -> Round {
         .max(network.first_round())
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts that `run_on` has just made, used once")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the parts that `run_on` has just made, used once"
+)]
 fn start_collecting(
     config: &Config,
     network: &Network,
@@ -139,8 +161,13 @@ fn start_collecting(
         .map(|base| Upstream::new(base, Arc::clone(sources)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let give_up = Duration::from_secs(config.collect.give_up_after_s);
-    let mut backfill =
-        Backfill::new(Arc::clone(store), Arc::clone(tracker), intake, upstreams, give_up);
+    let mut backfill = Backfill::new(
+        Arc::clone(store),
+        Arc::clone(tracker),
+        intake,
+        upstreams,
+        give_up,
+    );
     let identity = Arc::new(TlsIdentity::ephemeral()?);
     for node in nodes(config, network) {
         let source = backfill.add_node(node, from, Arc::clone(sources), Arc::clone(&identity));
@@ -201,7 +228,10 @@ fn spawn(
 }
 
 /// Waits for the end of every part. One that ends by itself takes the others with it.
-async fn supervise(mut parts: JoinSet<&'static str>, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn supervise(
+    mut parts: JoinSet<&'static str>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let mut result = Ok(());
     while let Some(ended) = parts.join_next().await {
         let failure = match ended {

@@ -68,7 +68,14 @@ pub async fn serve(
         let service = service_fn(move |request: Request<Incoming>| {
             let (router, mut request) = (router.clone(), request.map(Body::new));
             request.extensions_mut().insert(Peer(peer));
-            async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+            async move {
+                Ok::<_, Infallible>(
+                    router
+                        .oneshot(request)
+                        .await
+                        .unwrap_or_else(|never| match never {}),
+                )
+            }
         });
         let io = TokioIo::new(Patient::new(stream, write_stall));
         let connection = builder.serve_connection(io, service).into_owned();
@@ -81,7 +88,10 @@ pub async fn serve(
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some connections did not finish in time");
     }
 }
@@ -153,7 +163,8 @@ impl Slots {
             return None;
         }
         held.total = held.total.saturating_add(1);
-        held.by_address.insert(address, of_address.saturating_add(1));
+        held.by_address
+            .insert(address, of_address.saturating_add(1));
         metrics::gauge!("aggregator_connections").increment(1.0);
         Some(Slot {
             slots: Arc::clone(slots),
@@ -164,7 +175,11 @@ impl Slots {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut held = self.slots.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self
+            .slots
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         held.total = held.total.saturating_sub(1);
         if let Some(count) = held.by_address.get_mut(&self.address) {
             *count = count.saturating_sub(1);

@@ -41,21 +41,57 @@ pub fn start_metrics() -> Option<PrometheusHandle> {
 }
 
 fn describe() {
-    describe_counter!("aggregator_attestations_total", "Believed attestations by outcome");
-    describe_counter!("aggregator_refused_total", "Attestations that were not believed, by source and reason");
-    describe_counter!("aggregator_equivocations_total", "ALARM: second statements signed for a stored round");
-    describe_counter!("aggregator_missed_rounds_total", "Rounds that no source has");
+    describe_counter!(
+        "aggregator_attestations_total",
+        "Believed attestations by outcome"
+    );
+    describe_counter!(
+        "aggregator_refused_total",
+        "Attestations that were not believed, by source and reason"
+    );
+    describe_counter!(
+        "aggregator_equivocations_total",
+        "ALARM: second statements signed for a stored round"
+    );
+    describe_counter!(
+        "aggregator_missed_rounds_total",
+        "Rounds that no source has"
+    );
     describe_counter!("aggregator_write_failures_total", "Failed transactions");
-    describe_counter!("aggregator_retention_deleted_total", "Rounds that retention deleted");
+    describe_counter!(
+        "aggregator_retention_deleted_total",
+        "Rounds that retention deleted"
+    );
     describe_counter!("aggregator_requests_total", "Requests by route and status");
-    describe_counter!("aggregator_connections_refused_total", "Connections refused by a limit");
-    describe_counter!("aggregator_streams_cut_off_total", "Event streams that were ended here, by reason");
-    describe_gauge!("aggregator_missing_rounds", "Rounds that are missing and being asked for");
-    describe_gauge!("aggregator_write_queue", "Attestations that wait for the writer");
-    describe_gauge!("aggregator_source_connected", "1 while a source's stream is open");
+    describe_counter!(
+        "aggregator_connections_refused_total",
+        "Connections refused by a limit"
+    );
+    describe_counter!(
+        "aggregator_streams_cut_off_total",
+        "Event streams that were ended here, by reason"
+    );
+    describe_gauge!(
+        "aggregator_missing_rounds",
+        "Rounds that are missing and being asked for"
+    );
+    describe_gauge!(
+        "aggregator_write_queue",
+        "Attestations that wait for the writer"
+    );
+    describe_gauge!(
+        "aggregator_source_connected",
+        "1 while a source's stream is open"
+    );
     describe_gauge!("aggregator_streams", "Open event streams");
     describe_gauge!("aggregator_connections", "Open connections");
-    describe_histogram!("aggregator_attestation_age_seconds", "Age of a round when it arrived");
+    describe_histogram!(
+        "aggregator_attestation_age_seconds",
+        "Age of a round when it arrived"
+    );
     describe_histogram!("aggregator_write_seconds", "Time to write a batch");
-    describe_histogram!("aggregator_request_seconds", "Time to make an answer, by route");
+    describe_histogram!(
+        "aggregator_request_seconds",
+        "Time to make an answer, by route"
+    );
 }

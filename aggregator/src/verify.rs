@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 use touchstone_crypto::{
-    Check, GroupSignatureError, IdentityPublic, Unverified, Verified, identity::verify_headers_batch,
+    Check, GroupSignatureError, IdentityPublic, Unverified, Verified,
+    identity::verify_headers_batch,
 };
 use touchstone_types::{
     Attestation, AttestationError, Epoch, FeedName, Header, MemberId, MemberSignature, NetworkId,

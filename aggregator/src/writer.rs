@@ -6,12 +6,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 use crate::{
@@ -99,7 +99,7 @@ impl Writer {
                     self.health.failing.store(false, Ordering::Relaxed);
                     metrics::histogram!("aggregator_write_seconds").record(started.elapsed());
                     for (entry, outcome) in batch.iter().zip(outcomes) {
-                        self.tell(entry, outcome);
+                        self.tell(entry, outcome, started);
                     }
                     return;
                 }
@@ -116,7 +116,7 @@ impl Writer {
         }
     }
 
-    fn tell(&self, entry: &Entry, outcome: Outcome) {
+    fn tell(&self, entry: &Entry, outcome: Outcome, started: Instant) {
         let (round, source) = (entry.attestation.round(), &entry.source);
         metrics::counter!("aggregator_attestations_total", "outcome" => outcome_name(outcome))
             .increment(1);
@@ -127,7 +127,7 @@ impl Writer {
                 metrics::histogram!("aggregator_attestation_age_seconds")
                     .record(Duration::from_millis(age));
                 tracing::debug!(%round, %source, "stored");
-                self.tracker.stored(round);
+                self.tracker.stored(round, started);
                 self.live.publish(Arc::new(signed));
             }
             Outcome::Equivocation => {

@@ -47,7 +47,11 @@ pub(super) fn answer(
     };
     let tag = format!("\"{tag}-{suffix}\"");
     let fresh = matches(request, &tag);
-    let mut response = Response::new(if fresh { Body::empty() } else { Body::from(body) });
+    let mut response = Response::new(if fresh {
+        Body::empty()
+    } else {
+        Body::from(body)
+    });
     if fresh {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }

@@ -62,9 +62,12 @@ impl<S: Send + Sync> FromRequestParts<S> for RoundPath {
             .extract::<Path<String>>()
             .await
             .map_err(|e| Problem::new(Code::InvalidPath, e.body_text()))?;
-        round(&text)
-            .map(Self)
-            .ok_or_else(|| Problem::new(Code::InvalidPath, format!("{text:?}: a round is a number from 0 to 2^63 - 1")))
+        round(&text).map(Self).ok_or_else(|| {
+            Problem::new(
+                Code::InvalidPath,
+                format!("{text:?}: a round is a number from 0 to 2^63 - 1"),
+            )
+        })
     }
 }
 
@@ -88,7 +91,10 @@ pub(super) fn feed_list(text: &str) -> Result<Vec<&str>, Problem> {
         }
     }
     if text.is_empty() {
-        return Err(Problem::new(Code::InvalidQuery, "feeds: must name at least one feed"));
+        return Err(Problem::new(
+            Code::InvalidQuery,
+            "feeds: must name at least one feed",
+        ));
     }
     Ok(names)
 }

@@ -52,7 +52,13 @@ pub(super) async fn latest(
         Encoding::Binary => rendered.binary.clone(),
     };
     let tag = format!("{}", round.round());
-    Ok(answer(&headers, &tag, Lifetime::Seconds(1), params.encoding, body))
+    Ok(answer(
+        &headers,
+        &tag,
+        Lifetime::Seconds(1),
+        params.encoding,
+        body,
+    ))
 }
 
 /// The newest round, or the problem that there is none.
@@ -64,7 +70,10 @@ pub(super) fn newest(api: &ApiState) -> Result<std::sync::Arc<SignedRound>, Prob
 
 fn not_in(round: &SignedRound, feed: FeedName) -> Problem {
     let epoch = round.attestation().statement.epoch;
-    Problem::new(Code::UnknownFeed, format!("{feed}: epoch {epoch} does not have the feed any more"))
+    Problem::new(
+        Code::UnknownFeed,
+        format!("{feed}: epoch {epoch} does not have the feed any more"),
+    )
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -103,7 +112,7 @@ fn yes() -> bool {
 
 /// A page of a feed's history.
 #[derive(Serialize, ToSchema)]
-pub struct HistoryView {
+pub(super) struct HistoryView {
     /// The feed.
     feed: String,
     /// Newest first.
@@ -140,31 +149,60 @@ pub(super) async fn history(
         .filter(|_| full)
         .map(|row| row.round().to_string());
     let newest = rows.first().map(|row| row.round().0).unwrap_or_default();
-    let tag = format!("h{newest}-{}-{}", rows.len(), next_cursor.as_deref().unwrap_or(""));
+    let tag = format!(
+        "h{newest}-{}-{}",
+        rows.len(),
+        next_cursor.as_deref().unwrap_or("")
+    );
     let body = if params.proofs {
         let mut items = Vec::with_capacity(rows.len());
         for row in &rows {
             // Retention may have taken it between the two reads.
-            if let Some(rendered) = api.store.round(row.round()).await?.and_then(|r| r.feed(feed).cloned()) {
+            if let Some(rendered) = api
+                .store
+                .round(row.round())
+                .await?
+                .and_then(|r| r.feed(feed).cloned())
+            {
                 items.push(raw(&rendered.json));
             }
         }
-        json(&Page { feed: feed.as_str(), items, next_cursor })
+        json(&Page {
+            feed: feed.as_str(),
+            items,
+            next_cursor,
+        })
     } else {
         let items: Vec<PlainPrice> = rows.into_iter().map(|row| row.view()).collect();
-        json(&Page { feed: feed.as_str(), items, next_cursor })
+        json(&Page {
+            feed: feed.as_str(),
+            items,
+            next_cursor,
+        })
     };
     // Back-fill may add to the past, and retention take from it.
-    Ok(answer(&headers, &tag, Lifetime::Seconds(1), Encoding::Json, body))
+    Ok(answer(
+        &headers,
+        &tag,
+        Lifetime::Seconds(1),
+        Encoding::Json,
+        body,
+    ))
 }
 
 fn history_query(feed: FeedName, params: &HistoryParams) -> Result<HistoryQuery, Problem> {
     let refuse = |detail: String| Problem::new(Code::InvalidQuery, detail);
     if params.from >= params.to {
-        return Err(refuse(format!("from ({}) must be less than to ({})", params.from, params.to)));
+        return Err(refuse(format!(
+            "from ({}) must be less than to ({})",
+            params.from, params.to
+        )));
     }
     if !(1..=PAGE.1).contains(&params.limit) {
-        return Err(refuse(format!("limit ({}) must be from 1 to {}", params.limit, PAGE.1)));
+        return Err(refuse(format!(
+            "limit ({}) must be from 1 to {}",
+            params.limit, PAGE.1
+        )));
     }
     let below = match &params.cursor {
         None => None,
@@ -197,7 +235,7 @@ pub(super) struct AtParams {
 
 /// The prices around an instant.
 #[derive(Serialize, ToSchema)]
-pub struct AtView {
+pub(super) struct AtView {
     /// The last price at or before the instant.
     before: Price,
     /// The next one after it; null if there is none yet.
@@ -219,7 +257,10 @@ pub(super) async fn at(
 ) -> Result<Response, Problem> {
     let around = api.store.neighbours(params.timestamp_ms).await?;
     let none = || {
-        let detail = format!("{feed}: nothing is stored at or before {}", params.timestamp_ms);
+        let detail = format!(
+            "{feed}: nothing is stored at or before {}",
+            params.timestamp_ms
+        );
         Problem::new(Code::NoPriceBefore, detail)
     };
     let before = around.before.ok_or_else(none)?;
@@ -238,5 +279,11 @@ pub(super) async fn at(
     } else {
         Lifetime::Seconds(1)
     };
-    Ok(answer(&headers, &tag, lifetime, Encoding::Json, body.freeze()))
+    Ok(answer(
+        &headers,
+        &tag,
+        lifetime,
+        Encoding::Json,
+        body.freeze(),
+    ))
 }

@@ -29,9 +29,11 @@ impl RateLimit {
     pub(super) fn new(limits: &Limits) -> Self {
         let rate = NonZeroU32::new(limits.requests_per_second);
         let burst = NonZeroU32::new(limits.request_burst).unwrap_or(NonZeroU32::MIN);
-        Self(rate.map(|rate| {
-            DefaultKeyedRateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))
-        }))
+        Self(
+            rate.map(|rate| {
+                DefaultKeyedRateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))
+            }),
+        )
     }
 
     /// Forgets addresses that have been quiet, so that memory is bounded by who asks now.
@@ -95,10 +97,7 @@ fn asker(peer: Peer, headers: &HeaderMap, proxies: &[IpAddr]) -> IpAddr {
 /// The middleware around everything.
 pub(super) async fn guard(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let path = request
-        .extensions()
-        .get::<MatchedPath>()
-        .cloned();
+    let path = request.extensions().get::<MatchedPath>().cloned();
     let mut response = match check(&api, &request) {
         Err(problem) => problem.into_response(),
         Ok(()) => {
@@ -135,8 +134,7 @@ fn check(api: &ApiState, request: &Request) -> Result<(), Problem> {
             Problem::new(Code::RateLimited, detail).retry_after(seconds)
         })?;
     }
-    let line = request.uri().path().len()
-        + request.uri().query().map_or(0, |q| q.len());
+    let line = request.uri().path().len() + request.uri().query().map_or(0, |q| q.len());
     let size = request.headers().iter().fold(line, |sum, (name, value)| {
         // Name, colon, blank, value, line end.
         sum.saturating_add(name.as_str().len())
@@ -151,7 +149,8 @@ fn check(api: &ApiState, request: &Request) -> Result<(), Problem> {
     let max = api.limits.body_bytes;
     // No route reads a body. One of unknown length is as bad as one that is too large.
     if request.body().size_hint().upper().is_none_or(|u| u > max) {
-        let detail = format!("a request's body may have at most {max} bytes, and must say its length");
+        let detail =
+            format!("a request's body may have at most {max} bytes, and must say its length");
         return Err(Problem::new(Code::BodyTooLarge, detail));
     }
     Ok(())
@@ -165,23 +164,42 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 fn headers(headers: &mut HeaderMap, route: &str) {
-    let policy = if route.starts_with("/docs") { DOCS_POLICY } else { POLICY };
+    let policy = if route.starts_with("/docs") {
+        DOCS_POLICY
+    } else {
+        POLICY
+    };
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     let open = HeaderValue::from_static("cross-origin");
-    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), open);
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        open,
+    );
 }
 
 /// No such path.
 pub(super) async fn not_found(request: Request) -> Problem {
     let path: String = request.uri().path().chars().take(200).collect();
-    Problem::new(Code::NotFound, format!("{path}: there is nothing here; see /docs"))
+    Problem::new(
+        Code::NotFound,
+        format!("{path}: there is nothing here; see /docs"),
+    )
 }
 
 /// No such method.
 pub(super) async fn method_not_allowed(request: Request) -> Response {
-    let detail = format!("{}: only GET, HEAD and OPTIONS are served", request.method());
+    let detail = format!(
+        "{}: only GET, HEAD and OPTIONS are served",
+        request.method()
+    );
     let mut response = Problem::new(Code::MethodNotAllowed, detail).into_response();
     let allowed = HeaderValue::from_static("GET, HEAD");
     response.headers_mut().insert(header::ALLOW, allowed);

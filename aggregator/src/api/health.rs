@@ -14,14 +14,14 @@ use crate::config::unix_ms;
 
 /// That the process lives.
 #[derive(Serialize, ToSchema)]
-pub struct HealthView {
+pub(super) struct HealthView {
     /// Always `ok`.
     status: &'static str,
 }
 
 /// Whether the aggregator should be asked for prices.
 #[derive(Serialize, ToSchema)]
-pub struct ReadyView {
+pub(super) struct ReadyView {
     /// Whether there is no reason against it.
     ready: bool,
     /// What speaks against it.
@@ -40,7 +40,7 @@ pub struct ReadyView {
 
 /// A reason.
 #[derive(Serialize, ToSchema)]
-pub struct Reason {
+pub(super) struct Reason {
     /// A stable name.
     code: &'static str,
     /// What exactly.
@@ -49,7 +49,7 @@ pub struct Reason {
 
 /// A source.
 #[derive(Serialize, ToSchema)]
-pub struct SourceReport {
+pub(super) struct SourceReport {
     /// Who.
     source: String,
     /// Whether its stream is open.
@@ -69,7 +69,11 @@ pub(super) async fn healthz() -> Json<HealthView> {
     responses((status = 200, body = ReadyView), (status = 503, body = ReadyView)))]
 pub(super) async fn readyz(State(api): State<ApiState>) -> Response {
     let view = report(&api);
-    let status = if view.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if view.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let mut response = (status, Json(view)).into_response();
     let store = HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, store);
@@ -79,27 +83,39 @@ pub(super) async fn readyz(State(api): State<ApiState>) -> Response {
 fn report(api: &ApiState) -> ReadyView {
     let reason = |code, detail: String| Reason { code, detail };
     let latest = api.live.latest();
-    let age = latest.as_ref().map(|r| unix_ms().saturating_sub(r.timestamp_ms()));
+    let age = latest
+        .as_ref()
+        .map(|r| unix_ms().saturating_sub(r.timestamp_ms()));
     let max = api.limits.ready_age_ms;
     let mut reasons = Vec::new();
     match age {
         None => reasons.push(reason("no-data", "no round has arrived yet".to_owned())),
         Some(age) if age > max => {
-            reasons.push(reason("stale", format!("the newest round is {age} ms old, at most {max}")));
+            reasons.push(reason(
+                "stale",
+                format!("the newest round is {age} ms old, at most {max}"),
+            ));
         }
         Some(_) => {}
     }
     let sources = api.sources.snapshot();
     if !sources.iter().any(|(_, s)| s.connected) {
-        reasons.push(reason("no-source", format!("none of {} sources is connected", sources.len())));
+        reasons.push(reason(
+            "no-source",
+            format!("none of {} sources is connected", sources.len()),
+        ));
     }
     if api.health.is_failing() {
-        reasons.push(reason("storage", "the last write to the database failed".to_owned()));
+        reasons.push(reason(
+            "storage",
+            "the last write to the database failed".to_owned(),
+        ));
     }
     let mut alarms = Vec::new();
     let equivocations = api.health.equivocations();
     if equivocations > 0 {
-        let detail = format!("{equivocations} times a second statement was signed for a stored round");
+        let detail =
+            format!("{equivocations} times a second statement was signed for a stored round");
         alarms.push(reason("equivocation", detail));
     }
     ReadyView {
@@ -124,10 +140,12 @@ fn report(api: &ApiState) -> ReadyView {
 #[utoipa::path(get, path = "/metrics", tag = "operation",
     responses((status = 200, body = String, content_type = "text/plain; version=0.0.4")))]
 pub(super) async fn metrics(State(api): State<ApiState>) -> Result<Response, Problem> {
-    let handle = api
-        .metrics
-        .as_ref()
-        .ok_or_else(|| Problem::new(Code::NotFound, "metrics are recorded elsewhere in this process"))?;
+    let handle = api.metrics.as_ref().ok_or_else(|| {
+        Problem::new(
+            Code::NotFound,
+            "metrics are recorded elsewhere in this process",
+        )
+    })?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     Ok((kind, handle.render()).into_response())
 }

@@ -1,4 +1,8 @@
 //! The HTTP API. Everything it serves is signed or says nothing that matters.
+#![allow(
+    unused_qualifications,
+    reason = "utoipa's path attribute qualifies the names that it is given"
+)]
 
 mod cache;
 mod extract;
@@ -159,6 +163,9 @@ pub fn app(state: ApiState) -> Router {
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::method_not_allowed)
         .layer(cors)
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), guard::guard))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&state),
+            guard::guard,
+        ))
         .with_state(state)
 }

@@ -15,7 +15,7 @@ use crate::{network::Network, render::json};
 
 /// The network.
 #[derive(Serialize, ToSchema)]
-pub struct NetworkView {
+pub(super) struct NetworkView {
     /// The network's name, for people.
     name: String,
     /// 64 hexadecimal digits.
@@ -42,7 +42,7 @@ pub struct NetworkView {
 
 /// A member.
 #[derive(Serialize, ToSchema)]
-pub struct MemberView {
+pub(super) struct MemberView {
     /// Its index.
     id: u16,
     /// Its Ed25519 identity key, hexadecimal.
@@ -53,7 +53,7 @@ pub struct MemberView {
 
 /// A feed's name and exponent.
 #[derive(Serialize, ToSchema)]
-pub struct FeedView {
+pub(super) struct FeedView {
     /// The name.
     #[schema(example = "BTC-USD")]
     feed: String,
@@ -63,14 +63,14 @@ pub struct FeedView {
 
 /// All feeds.
 #[derive(Serialize, ToSchema)]
-pub struct FeedsView {
+pub(super) struct FeedsView {
     /// The feeds of the newest epoch, in order of name.
     feeds: Vec<FeedDetail>,
 }
 
 /// A feed and where its prices come from.
 #[derive(Serialize, ToSchema)]
-pub struct FeedDetail {
+pub(super) struct FeedDetail {
     /// The name.
     #[schema(example = "BTC-USD")]
     feed: String,
@@ -90,7 +90,7 @@ pub struct FeedDetail {
 
 /// A market.
 #[derive(Serialize, ToSchema)]
-pub struct SourceView {
+pub(super) struct SourceView {
     /// The exchange.
     source: String,
     /// The market there.
@@ -99,7 +99,7 @@ pub struct SourceView {
 
 /// The front page's links.
 #[derive(Serialize, ToSchema)]
-pub struct IndexView {
+pub(super) struct IndexView {
     /// What answers here.
     name: &'static str,
     /// The network.
@@ -151,9 +151,8 @@ pub(super) fn feeds_json(network: &Network) -> Bytes {
         source: m.source.clone(),
         pair: m.pair.to_string(),
     };
-    let part = |name: FeedName, base: bool| {
-        if base { name.base() } else { name.quote() }.to_owned()
-    };
+    let part =
+        |name: FeedName, base: bool| if base { name.base() } else { name.quote() }.to_owned();
     let feeds = network.manifest().feeds.iter().map(|f| FeedDetail {
         feed: f.name.to_string(),
         base: part(f.name, true),
@@ -195,5 +194,11 @@ pub(super) async fn feeds(State(api): State<ApiState>, headers: HeaderMap) -> Re
 fn fixed(headers: &HeaderMap, body: &Bytes) -> Response {
     let digest = sha256(&[body]).to_string();
     let tag: String = digest.chars().take(32).collect();
-    answer(headers, &tag, Lifetime::Seconds(60), Encoding::Json, body.clone())
+    answer(
+        headers,
+        &tag,
+        Lifetime::Seconds(60),
+        Encoding::Json,
+        body.clone(),
+    )
 }

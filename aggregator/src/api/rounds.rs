@@ -49,7 +49,13 @@ pub(super) async fn round(
         }
         if let Some(attestation) = api.store.observations(round).await? {
             let (tag, body) = (format!("{round}-o"), attestation.to_bytes().into());
-            return Ok(answer(&headers, &tag, Lifetime::Immutable, Encoding::Binary, body));
+            return Ok(answer(
+                &headers,
+                &tag,
+                Lifetime::Immutable,
+                Encoding::Binary,
+                body,
+            ));
         }
     }
     let Some(signed) = api.store.round(round).await? else {
@@ -60,8 +66,18 @@ pub(super) async fn round(
         Encoding::Binary => signed.attestation().to_bytes().into(),
     };
     // What lacks its observations today may have them tomorrow.
-    let lifetime = if params.observations { Lifetime::Revalidate } else { Lifetime::Immutable };
-    Ok(answer(&headers, &round.to_string(), lifetime, params.encoding, body))
+    let lifetime = if params.observations {
+        Lifetime::Revalidate
+    } else {
+        Lifetime::Immutable
+    };
+    Ok(answer(
+        &headers,
+        &round.to_string(),
+        lifetime,
+        params.encoding,
+        body,
+    ))
 }
 
 #[derive(Deserialize)]
@@ -85,7 +101,13 @@ pub(super) async fn observations(
     if let Some(attestation) = api.store.observations(round).await? {
         let body = json(&render::observations(&attestation));
         let tag = format!("{round}-o");
-        return Ok(answer(&headers, &tag, Lifetime::Immutable, Encoding::Json, body));
+        return Ok(answer(
+            &headers,
+            &tag,
+            Lifetime::Immutable,
+            Encoding::Json,
+            body,
+        ));
     }
     Err(match api.store.round(round).await? {
         Some(_) => {
@@ -98,10 +120,16 @@ pub(super) async fn observations(
 
 /// Why a round is not there.
 async fn missing(api: &ApiState, round: Round) -> Result<Problem, Problem> {
-    let range = RoundRange { first: round, last: round };
+    let range = RoundRange {
+        first: round,
+        last: round,
+    };
     Ok(if api.store.missed(range).await?.is_empty() {
         Problem::new(Code::UnknownRound, format!("round {round} is not stored"))
     } else {
-        Problem::new(Code::MissedRound, format!("round {round}: no source had it"))
+        Problem::new(
+            Code::MissedRound,
+            format!("round {round}: no source had it"),
+        )
     })
 }

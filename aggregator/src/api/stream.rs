@@ -104,7 +104,10 @@ fn last_event_id(headers: &HeaderMap, params: &StreamParams) -> Result<Option<Ro
     match text.filter(|t| !t.is_empty()) {
         None => Ok(None),
         Some(text) => round(text).map(Some).ok_or_else(|| {
-            Problem::new(Code::InvalidLastEventId, "Last-Event-ID: must be the number of a round")
+            Problem::new(
+                Code::InvalidLastEventId,
+                "Last-Event-ID: must be the number of a round",
+            )
         }),
     }
 }

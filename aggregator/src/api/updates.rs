@@ -33,7 +33,7 @@ pub(super) struct UpdateParams {
 
 /// Several feeds of one round.
 #[derive(Serialize, ToSchema)]
-pub struct UpdatesView {
+pub(super) struct UpdatesView {
     /// The prices, in the order asked for.
     items: Vec<Price>,
     /// What could not be given.
@@ -44,7 +44,7 @@ pub struct UpdatesView {
 
 /// Why one feed is not among the items.
 #[derive(Clone, Serialize, ToSchema)]
-pub struct ItemError {
+pub(super) struct ItemError {
     /// As it was asked for.
     feed: String,
     /// `unknown-feed` or `invalid-feed-name`.
@@ -78,7 +78,12 @@ pub(super) async fn latest(
     let mut first_problem = None;
     for name in names {
         let found = feed(&api, name).and_then(|feed| {
-            let gone = || Problem::new(super::Code::UnknownFeed, format!("{feed}: not in the newest epoch"));
+            let gone = || {
+                Problem::new(
+                    super::Code::UnknownFeed,
+                    format!("{feed}: not in the newest epoch"),
+                )
+            };
             let index = round.index(feed).ok_or_else(gone)?;
             Ok((index, round.feed(feed).ok_or_else(gone)?))
         });
@@ -89,14 +94,19 @@ pub(super) async fn latest(
             }
             Err(problem) => {
                 let code = problem.code().text();
-                errors.push(ItemError { feed: name.to_owned(), code });
+                errors.push(ItemError {
+                    feed: name.to_owned(),
+                    code,
+                });
                 first_problem.get_or_insert(problem);
             }
         }
     }
     if let Some(problem) = first_problem {
         if params.encoding == Encoding::Binary {
-            return Ok(problem.with_status(StatusCode::UNPROCESSABLE_ENTITY).into_response());
+            return Ok(problem
+                .with_status(StatusCode::UNPROCESSABLE_ENTITY)
+                .into_response());
         }
         if items.is_empty() {
             return Ok(problem.with_status(StatusCode::NOT_FOUND).into_response());
@@ -105,7 +115,11 @@ pub(super) async fn latest(
     let update = round
         .update(&indices)
         .ok_or_else(|| Problem::new(super::Code::Internal, "no update of these feeds"))?;
-    let asked: String = sha256(&[params.feeds.as_bytes()]).to_string().chars().take(16).collect();
+    let asked: String = sha256(&[params.feeds.as_bytes()])
+        .to_string()
+        .chars()
+        .take(16)
+        .collect();
     let tag = format!("{}-{asked}", round.round());
     let body = match params.encoding {
         Encoding::Binary => update.to_bytes().into(),
@@ -115,5 +129,11 @@ pub(super) async fn latest(
             update: base64(&update),
         }),
     };
-    Ok(answer(&headers, &tag, Lifetime::Seconds(1), params.encoding, body))
+    Ok(answer(
+        &headers,
+        &tag,
+        Lifetime::Seconds(1),
+        params.encoding,
+        body,
+    ))
 }

@@ -1,6 +1,9 @@
 //! Asks nodes and other aggregators for what is missing, and gives up what nobody has.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -68,7 +71,7 @@ impl Backfill {
     /// Runs until shutdown.
     pub async fn run(mut self, shutdown: CancellationToken) {
         loop {
-            let due = self.tracker.due(CHUNK);
+            let due = self.tracker.due(CHUNK, Instant::now());
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = async {
@@ -100,7 +103,11 @@ impl Backfill {
                 return;
             }
         }
-        for missed in self.tracker.asked(range, everybody, self.give_up_after) {
+        let now = Instant::now();
+        let given_up = self
+            .tracker
+            .asked(range, everybody, self.give_up_after, now);
+        for missed in given_up {
             self.give_up(missed).await;
         }
     }

@@ -82,7 +82,8 @@ impl Intake {
     }
 
     fn blame(&self, source: &Arc<str>, refusal: &Refusal) {
-        self.sources.update(source, |s| s.refused = s.refused.saturating_add(1));
+        self.sources
+            .update(source, |s| s.refused = s.refused.saturating_add(1));
         metrics::counter!("aggregator_refused_total", "source" => source.to_string(), "reason" => refusal.code())
             .increment(1);
         tracing::warn!(%source, reason = refusal.code(), %refusal, "refused an attestation; nothing of it is stored");

@@ -30,7 +30,10 @@ pub struct SourceState {
 impl Sources {
     /// Changes what is known of a source.
     pub fn update(&self, name: &std::sync::Arc<str>, change: impl FnOnce(&mut SourceState)) {
-        let mut states = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut states = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let state = states.entry(std::sync::Arc::clone(name)).or_default();
         change(state);
         let connected = if state.connected { 1.0 } else { 0.0 };
@@ -39,7 +42,10 @@ impl Sources {
 
     /// What is known of every source.
     pub fn snapshot(&self) -> Vec<(std::sync::Arc<str>, SourceState)> {
-        let states = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let states = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         states.iter().map(|(n, s)| (n.clone(), *s)).collect()
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{sync::{mpsc, oneshot}, time::sleep};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 use touchstone_transport::{
     ObserverClient, ObserverClientConfig, ObserverEvent, ObserverEvents, PublicKey, TlsIdentity,

@@ -3,9 +3,9 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
-use tokio::time::{Duration, Instant};
 use touchstone_types::Round;
 
 use crate::store::{RoundRange, Store, StoreError};
@@ -54,7 +54,12 @@ impl Tracker {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn load(&self, store: &Store, range: RoundRange) -> Result<(), StoreError> {
+    pub async fn load(
+        &self,
+        store: &Store,
+        range: RoundRange,
+        now: Instant,
+    ) -> Result<(), StoreError> {
         let missed = store.missed(range).await?;
         let mut next = range.first;
         while next <= range.last {
@@ -64,7 +69,7 @@ impl Tracker {
             };
             let present = store.present(rest, SCAN_ROUNDS).await?;
             for round in &present {
-                self.note_missing(next, *round, &missed);
+                self.note_missing(next, *round, &missed, now);
                 next = round.saturating_add(1);
             }
             if present.len() < usize::try_from(SCAN_ROUNDS).unwrap_or(usize::MAX) {
@@ -79,33 +84,32 @@ impl Tracker {
     }
 
     /// Notes `from..to` without what is known to be missed.
-    fn note_missing(&self, from: Round, to: Round, missed: &[RoundRange]) {
+    fn note_missing(&self, from: Round, to: Round, missed: &[RoundRange], now: Instant) {
         let mut next = from;
         for range in missed {
             if range.last < next || range.first >= to {
                 continue;
             }
-            self.insert(next, range.first);
+            self.insert(next, range.first, now);
             next = next.max(range.last.saturating_add(1));
         }
-        self.insert(next, to);
+        self.insert(next, to, now);
     }
 
     /// Inserts `from..to`.
-    fn insert(&self, from: Round, to: Round) {
+    fn insert(&self, from: Round, to: Round, now: Instant) {
         if from >= to {
             return;
         }
         let mut state = self.lock();
-        let gap = self.gap(from, to.saturating_sub(1));
+        let gap = self.gap(from, to.saturating_sub(1), now);
         state.gaps.insert(from, gap);
         while state.gaps.len() > GAPS_MAX {
             state.gaps.pop_first();
         }
     }
 
-    fn gap(&self, first: Round, last: Round) -> Gap {
-        let now = Instant::now();
+    fn gap(&self, first: Round, last: Round, now: Instant) -> Gap {
         Gap {
             range: RoundRange { first, last },
             since: now,
@@ -115,11 +119,11 @@ impl Tracker {
     }
 
     /// A round was stored.
-    pub fn stored(&self, round: Round) {
+    pub fn stored(&self, round: Round, now: Instant) {
         let newest = self.lock().newest;
         match newest {
             Some(newest) if round > newest => {
-                self.insert(newest.saturating_add(1), round);
+                self.insert(newest.saturating_add(1), round, now);
                 self.lock().newest = Some(round);
             }
             None => self.lock().newest = Some(round),
@@ -150,8 +154,7 @@ impl Tracker {
     }
 
     /// The next hole to ask for, at most `limit` rounds of it: the newest of those that are due.
-    pub fn due(&self, limit: u64) -> Option<Gap> {
-        let now = Instant::now();
+    pub fn due(&self, limit: u64, now: Instant) -> Option<Gap> {
         let state = self.lock();
         let gap = state.gaps.values().rev().find(|gap| gap.retry_at <= now)?;
         let last = gap.range.first.saturating_add(limit.saturating_sub(1));
@@ -169,8 +172,8 @@ impl Tracker {
         range: RoundRange,
         every_source_answered: bool,
         give_up_after: Duration,
+        now: Instant,
     ) -> Vec<RoundRange> {
-        let now = Instant::now();
         let mut state = self.lock();
         let inside: Vec<Gap> = state
             .gaps
@@ -252,41 +255,66 @@ mod tests {
             .collect()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn holes_open_split_and_close() {
+    #[test]
+    fn holes_open_split_and_close() {
+        let now = Instant::now();
         let tracker = Tracker::new(Duration::ZERO);
-        tracker.stored(Round(10));
-        tracker.stored(Round(20));
+        tracker.stored(Round(10), now);
+        tracker.stored(Round(20), now);
         assert_eq!(ranges(&tracker), [(11, 19)]);
         assert_eq!(tracker.missing(), 9);
-        tracker.stored(Round(15));
+        tracker.stored(Round(15), now);
         assert_eq!(ranges(&tracker), [(11, 14), (16, 19)]);
+        let range = RoundRange {
+            first: Round(13),
+            last: Round(17),
+        };
+        assert_eq!(tracker.missing_of(range), 4);
         for round in [11, 14, 12, 13, 19, 16] {
-            tracker.stored(Round(round));
+            tracker.stored(Round(round), now);
         }
         assert_eq!(ranges(&tracker), [(17, 18)]);
-        tracker.stored(Round(15));
+        tracker.stored(Round(15), now);
         assert_eq!(ranges(&tracker), [(17, 18)]);
-        tracker.stored(Round(21));
+        tracker.stored(Round(21), now);
         assert_eq!(tracker.missing(), 2);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_hole_is_asked_for_in_pieces_and_given_up_at_last() {
+    #[test]
+    fn a_hole_is_asked_for_in_pieces_and_given_up_at_last() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
         let tracker = Tracker::new(Duration::from_secs(1));
-        tracker.stored(Round(1));
-        tracker.stored(Round(12));
-        assert_eq!(tracker.due(4), None);
-        tokio::time::advance(Duration::from_secs(2)).await;
-        let due = tracker.due(4).expect("due");
+        tracker.stored(Round(1), start);
+        tracker.stored(Round(12), start);
+        assert_eq!(tracker.due(4, start), None);
+        let due = tracker.due(4, after(2)).expect("due");
         assert_eq!((due.range.first, due.range.last), (Round(2), Round(5)));
         let minute = Duration::from_secs(60);
-        assert_eq!(tracker.asked(due.range, true, minute), []);
+        assert_eq!(tracker.asked(due.range, true, minute, after(2)), []);
         assert_eq!(ranges(&tracker), [(2, 5), (6, 11)]);
-        assert_eq!(tracker.due(4).expect("the rest").range.first, Round(6));
-        tokio::time::advance(minute).await;
-        assert_eq!(tracker.asked(due.range, false, minute), []);
-        assert_eq!(tracker.asked(due.range, true, minute), [due.range]);
+        let rest = tracker.due(4, after(2)).expect("the rest");
+        assert_eq!(rest.range.first, Round(6));
+        let silent = tracker.asked(due.range, false, minute, after(70));
+        assert_eq!(silent, [], "a source has not answered");
+        let given_up = tracker.asked(due.range, true, minute, after(80));
+        assert_eq!(given_up, [due.range]);
         assert_eq!(ranges(&tracker), [(6, 11)]);
+        let given_up = tracker.asked(rest.range, false, minute, after(700));
+        assert_eq!(
+            given_up,
+            [rest.range],
+            "one silent source is not waited for any longer"
+        );
+    }
+
+    #[test]
+    fn the_number_of_holes_is_bounded() {
+        let now = Instant::now();
+        let tracker = Tracker::new(Duration::ZERO);
+        for round in 0..3 * GAPS_MAX as u64 {
+            tracker.stored(Round(round * 2), now);
+        }
+        assert_eq!(ranges(&tracker).len(), GAPS_MAX);
     }
 }

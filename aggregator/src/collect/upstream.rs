@@ -73,7 +73,10 @@ impl Upstream {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             let size = body.len().saturating_add(chunk.len());
-            anyhow::ensure!(size <= ATTESTATION_BYTES_MAX, "{url}: the answer is too large");
+            anyhow::ensure!(
+                size <= ATTESTATION_BYTES_MAX,
+                "{url}: the answer is too large"
+            );
             body.extend_from_slice(&chunk);
         }
         Ok(Some(body))

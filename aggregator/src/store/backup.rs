@@ -19,7 +19,10 @@ impl Store {
             );
         };
         if to.exists() {
-            return refuse(format!("{}: exists already, it is not overwritten", to.display()));
+            return refuse(format!(
+                "{}: exists already, it is not overwritten",
+                to.display()
+            ));
         }
         let Some(text) = to.to_str() else {
             return refuse(format!("{}: the path is not UTF-8", to.display()));

@@ -47,15 +47,16 @@ impl Days {
 
     /// What the database holds of a day. A row that cannot be read is as good as none.
     pub(super) fn load(&mut self, day: i64, rows: Vec<(String, String, i64, String, i64)>) {
-        let read = |(feed, low, low_round, high, high_round): (String, String, i64, String, i64)| {
-            let extremes = DayExtremes {
-                low: Decimal::parse(&low).ok()?,
-                low_round,
-                high: Decimal::parse(&high).ok()?,
-                high_round,
+        let read =
+            |(feed, low, low_round, high, high_round): (String, String, i64, String, i64)| {
+                let extremes = DayExtremes {
+                    low: Decimal::parse(&low).ok()?,
+                    low_round,
+                    high: Decimal::parse(&high).ok()?,
+                    high_round,
+                };
+                Some((FeedName::new(&feed).ok()?, (extremes, false)))
             };
-            Some((FeedName::new(&feed).ok()?, (extremes, false)))
-        };
         let feeds = rows.into_iter().filter_map(read).collect();
         self.0.insert(day, Day { feeds });
     }

@@ -13,7 +13,8 @@ pub struct RoundRange {
     pub last: Round,
 }
 
-const PRESENT: &str = "SELECT round FROM rounds WHERE round >= $1 AND round <= $2 ORDER BY round LIMIT $3";
+const PRESENT: &str =
+    "SELECT round FROM rounds WHERE round >= $1 AND round <= $2 ORDER BY round LIMIT $3";
 const MISSED: &str =
     "SELECT first, last FROM missed WHERE last >= $1 AND first <= $2 ORDER BY first";
 const PUT_MISSED: &str = "INSERT INTO missed (first, last) VALUES ($1, $2) \

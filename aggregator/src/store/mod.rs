@@ -116,7 +116,9 @@ pub struct Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("engine", &self.engine()).finish()
+        f.debug_struct("Store")
+            .field("engine", &self.engine())
+            .finish()
     }
 }
 
@@ -160,8 +162,7 @@ impl Store {
     async fn claim(&self, network: NetworkId) -> Result<(), StoreError> {
         const PUT: &str = "INSERT INTO facts (name, value) VALUES ('network_id', $1) ON CONFLICT (name) DO NOTHING";
         const GET: &str = "SELECT value FROM facts WHERE name = 'network_id'";
-        const START: &str =
-            "INSERT INTO facts (name, value) VALUES ('thinned_to', '-1') ON CONFLICT (name) DO NOTHING";
+        const START: &str = "INSERT INTO facts (name, value) VALUES ('thinned_to', '-1') ON CONFLICT (name) DO NOTHING";
         let held: (String,) = on!(self, pool => {
             sqlx::query(PUT).bind(network.to_string()).execute(pool).await?;
             sqlx::query(START).execute(pool).await?;
@@ -201,7 +202,8 @@ async fn connect(url: &DatabaseUrl, connections: u32, create: bool) -> Result<Po
             Ok(Pool::Sqlite(pool))
         }
         DatabaseUrl::Postgres(text) => {
-            let options = PgConnectOptions::from_str(text)?.application_name("touchstone-aggregator");
+            let options =
+                PgConnectOptions::from_str(text)?.application_name("touchstone-aggregator");
             let pool = PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(Duration::from_secs(10))

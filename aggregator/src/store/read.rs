@@ -94,8 +94,7 @@ const LAST_BEFORE: &str = "SELECT round FROM rounds WHERE timestamp_ms < $1 ORDE
 const HISTORY: &str = "SELECT feed, round, timestamp_ms, price, low, high, status, observed_at_ms, observers FROM prices \
      WHERE feed = $1 AND round >= $2 AND round <= $3 AND timestamp_ms >= $4 AND timestamp_ms < $5 \
      ORDER BY round DESC LIMIT $6";
-const EQUIVOCATIONS: &str =
-    "SELECT round, digest, attestation, source FROM equivocations ORDER BY round, digest LIMIT 1000";
+const EQUIVOCATIONS: &str = "SELECT round, digest, attestation, source FROM equivocations ORDER BY round, digest LIMIT 1000";
 const COUNT_EQUIVOCATIONS: &str = "SELECT COUNT(*) FROM equivocations";
 
 fn signed(row: Option<(i64, Vec<u8>)>) -> Result<Option<SignedRound>, StoreError> {

@@ -97,14 +97,17 @@ impl Store {
             return Ok(Thinned::default());
         }
         // Over the bound: thin what is still full, oldest first, and when nothing is left to thin, drop the oldest.
-        let deleted = match self.thin(i64::MAX, keep_every).await? {
-            Some(deleted) => deleted,
-            None => self.drop_oldest().await?,
+        let (deleted, moved) = match self.thin(i64::MAX, keep_every).await? {
+            Some(deleted) => (deleted, true),
+            None => {
+                let deleted = self.drop_oldest().await?;
+                (deleted, deleted > 0)
+            }
         };
         let over = self.used_bytes().await? > policy.max_bytes;
         Ok(Thinned {
             deleted,
-            more: over && deleted > 0,
+            more: over && moved,
         })
     }
 

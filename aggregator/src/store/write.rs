@@ -42,13 +42,15 @@ const INSERT_ROUND: &str = "INSERT INTO rounds (round, epoch, timestamp_ms, atte
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (round) DO NOTHING";
 const INSERT_PRICE: &str = "INSERT INTO prices (feed, round, timestamp_ms, price, low, high, status, observed_at_ms, observers) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-const INSERT_OBSERVATIONS: &str = "INSERT INTO observations (round, attestation) VALUES ($1, $2) ON CONFLICT (round) DO NOTHING";
+const INSERT_OBSERVATIONS: &str =
+    "INSERT INTO observations (round, attestation) VALUES ($1, $2) ON CONFLICT (round) DO NOTHING";
 const GROW: &str = "UPDATE rounds SET bytes = bytes + $2 WHERE round = $1";
 const HELD: &str = "SELECT attestation FROM rounds WHERE round = $1";
 const INSERT_EQUIVOCATION: &str = "INSERT INTO equivocations (round, digest, attestation, source, seen_at_ms) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (round, digest) DO NOTHING";
 /// A round below the mark is back-filled: retention must come by once more.
-const LOWER_MARK: &str = "UPDATE facts SET value = $1 WHERE name = 'thinned_to' AND CAST(value AS BIGINT) >= $2";
+const LOWER_MARK: &str =
+    "UPDATE facts SET value = $1 WHERE name = 'thinned_to' AND CAST(value AS BIGINT) >= $2";
 const UPSERT_EXTREME: &str = "INSERT INTO extremes (day, feed, low, low_round, high, high_round) VALUES ($1, $2, $3, $4, $5, $6) \
      ON CONFLICT (day, feed) DO UPDATE SET low = excluded.low, low_round = excluded.low_round, \
      high = excluded.high, high_round = excluded.high_round";
@@ -193,8 +195,10 @@ macro_rules! write_batch {
             insert_observations!($tx, row);
             let day = extremes::day(statement.timestamp_ms);
             if !extremes.is_loaded(day) {
-                let held: Vec<(String, String, i64, String, i64)> =
-                    sqlx::query_as(DAY_EXTREMES).bind(day).fetch_all(&mut *$tx).await?;
+                let held: Vec<(String, String, i64, String, i64)> = sqlx::query_as(DAY_EXTREMES)
+                    .bind(day)
+                    .fetch_all(&mut *$tx)
+                    .await?;
                 extremes.load(day, held);
             }
             extremes.take(day, row.round, &row.entry.attestation.leaves);
@@ -280,6 +284,8 @@ pub(super) fn decode(round: i64, bytes: &[u8]) -> Result<Attestation, StoreError
 }
 
 /// The leaves that have a price.
-pub(super) fn priced(leaves: &[Leaf]) -> impl Iterator<Item = (FeedName, touchstone_types::Decimal)> {
+pub(super) fn priced(
+    leaves: &[Leaf],
+) -> impl Iterator<Item = (FeedName, touchstone_types::Decimal)> {
     leaves.iter().filter_map(|l| Some((l.feed, l.price()?)))
 }
