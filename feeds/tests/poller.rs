@@ -23,6 +23,10 @@ use touchstone_feeds::{
 };
 use touchstone_types::{FeedName, FeedSpec, Market, Status};
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the servers of these tests date their trades"
+)]
 fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

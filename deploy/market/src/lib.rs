@@ -5,6 +5,7 @@
 //! it fetches as from the exchange itself: same paths, same field names, same JSON types, same errors.
 
 mod asset;
+mod clock;
 mod demo;
 mod fault;
 mod hash;
@@ -16,8 +17,9 @@ mod walk;
 
 use std::path::Path;
 
+pub use clock::{Speed, SpeedError, TimeError, parse_time};
 pub use fault::{Fault, Faults};
-pub use replay::{ReplayError, Speed, SpeedError, TimeError, parse_time};
+pub use replay::ReplayError;
 pub use server::{router, serve};
 use touchstone_types::FeedName;
 use touchstone_types::Market as MarketName;

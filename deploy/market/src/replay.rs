@@ -1,8 +1,7 @@
 //! Recorded bars, served as if they happened now.
 
-use std::{collections::BTreeMap, fmt, path::Path, str::FromStr};
+use std::{collections::BTreeMap, path::Path};
 
-use jiff::{Timestamp, civil, tz::TimeZone};
 use thiserror::Error;
 use touchstone_feeds::{
     Exchange,
@@ -10,7 +9,10 @@ use touchstone_feeds::{
 };
 use touchstone_types::{Decimal, FeedName, Market};
 
-use crate::trade::{Day, Side, Summary, Trade, shifted};
+use crate::{
+    clock::{Clock, Speed, show_ms},
+    trade::{Day, Side, Summary, Trade, shifted},
+};
 
 const BAR_MS: u64 = 60_000;
 const DAY_MS: u64 = 86_400_000;
@@ -18,75 +20,6 @@ const DAY_MS: u64 = 86_400_000;
 const BARS_MAX: usize = 5_256_000;
 /// Half of the spread, in millionths of the price.
 const HALF_SPREAD_PPM: i128 = 60;
-
-/// How many times as fast as then time passes now: 0.001 to 100000, with up to three decimal places.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Speed {
-    thousandths: u64,
-}
-
-/// A text that is no speed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-#[error("the speed must be a number from 0.001 to 100000 with at most three decimal places")]
-pub struct SpeedError;
-
-impl FromStr for Speed {
-    type Err = SpeedError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = Decimal::parse(text).map_err(|_| SpeedError)?.trimmed();
-        if number.exponent < -3 {
-            return Err(SpeedError);
-        }
-        let thousandths = number.rescale(-3).map_err(|_| SpeedError)?.mantissa;
-        let thousandths = u64::try_from(thousandths).map_err(|_| SpeedError)?;
-        if !(1..=100_000_000).contains(&thousandths) {
-            return Err(SpeedError);
-        }
-        Ok(Self { thousandths })
-    }
-}
-
-impl fmt::Display for Speed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}",
-            Decimal::new(i128::from(self.thousandths), -3).trimmed()
-        )
-    }
-}
-
-/// A text that is no time.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error(
-    "{0:?} is no time: expected 2023-03-11, 2023-03-11T07:15, an RFC 3339 time or Unix seconds, all in UTC"
-)]
-pub struct TimeError(String);
-
-/// Reads a point in time: a date, a date and a time (both UTC), an RFC 3339 time, or Unix seconds. The result is in Unix
-/// milliseconds.
-///
-/// # Errors
-/// Any other text, and times before 1970.
-pub fn parse_time(text: &str) -> Result<u64, TimeError> {
-    let error = || TimeError(text.chars().take(60).collect());
-    if let Ok(seconds) = text.parse::<u64>() {
-        return seconds.checked_mul(1_000).ok_or_else(error);
-    }
-    let utc = |time: civil::DateTime| time.to_zoned(TimeZone::UTC).ok().map(|z| z.timestamp());
-    let time = text
-        .parse::<Timestamp>()
-        .ok()
-        .or_else(|| text.parse::<civil::DateTime>().ok().and_then(utc))
-        .or_else(|| {
-            text.parse::<civil::Date>()
-                .ok()
-                .and_then(|date| utc(date.at(0, 0, 0, 0)))
-        })
-        .ok_or_else(error)?;
-    u64::try_from(time.as_millisecond()).map_err(|_| error())
-}
 
 /// Why history cannot be replayed.
 #[derive(Debug, Error)]
@@ -126,13 +59,6 @@ pub enum ReplayError {
     },
 }
 
-fn show_ms(ms: u64) -> String {
-    i64::try_from(ms)
-        .ok()
-        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-        .map_or_else(|| format!("{ms} ms"), |t| t.to_string())
-}
-
 /// The end of a bar in which something was traded.
 #[derive(Clone, Copy, Debug)]
 struct Close {
@@ -148,28 +74,6 @@ pub(crate) struct Replay {
     series: BTreeMap<String, BTreeMap<FeedName, Vec<Close>>>,
     clock: Clock,
     last_ms: u64,
-}
-
-/// From the recording's time to the wall clock's: `t' = start + (t - from) / speed`.
-#[derive(Debug)]
-struct Clock {
-    from_ms: u64,
-    start_ms: u64,
-    speed: Speed,
-}
-
-impl Clock {
-    fn shift(&self, t_ms: u64) -> u64 {
-        let scaled = |span: u64| {
-            let wall = u128::from(span) * 1_000 / u128::from(self.speed.thousandths);
-            u64::try_from(wall).unwrap_or(u64::MAX)
-        };
-        if t_ms >= self.from_ms {
-            self.start_ms.saturating_add(scaled(t_ms - self.from_ms))
-        } else {
-            self.start_ms.saturating_sub(scaled(self.from_ms - t_ms))
-        }
-    }
 }
 
 impl Replay {
@@ -497,26 +401,5 @@ mod tests {
         let want = "cannot start at 2023-03-12T00:00:00Z: the recording goes from 2023-03-11T00:00:59.999Z to";
         assert!(load(DAY + DAY_MS).contains(want));
         assert!(load(0).contains("cannot start at 1970-01-01T00:00:00Z"));
-    }
-
-    #[test]
-    fn speeds_and_times_as_text() {
-        assert_eq!(speed("60").to_string(), "60");
-        assert_eq!(speed("0.5").to_string(), "0.5");
-        for text in ["0", "-1", "0.0001", "100001", "fast", ""] {
-            assert_eq!(text.parse::<Speed>(), Err(SpeedError), "{text}");
-        }
-        for text in [
-            "2023-03-11",
-            "2023-03-11T00:00",
-            "2023-03-11T01:00:00+01:00",
-            "1678492800",
-            "2023-03-11 00:00:00",
-        ] {
-            assert_eq!(parse_time(text), Ok(DAY), "{text}");
-        }
-        for text in ["", "yesterday", "1960-01-01", "-5"] {
-            assert!(parse_time(text).is_err(), "{text}");
-        }
     }
 }

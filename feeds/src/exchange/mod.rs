@@ -34,6 +34,9 @@ struct Tick {
     volume: Option<Decimal>,
 }
 
+/// What an answer holds.
+type Ticks = Result<Vec<Tick>, ParseError>;
+
 /// In which order an exchange lists its trades.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum TradeOrder {
@@ -56,7 +59,7 @@ pub struct Exchange {
     symbol: fn(FeedName) -> String,
     path: fn(&str, Endpoint) -> Option<String>,
     detect: fn(&Shape<'_>) -> Option<Endpoint>,
-    parse: fn(FeedName, Endpoint, &[u8]) -> Result<Vec<Tick>, ParseError>,
+    parse: fn(FeedName, Endpoint, &[u8]) -> Ticks,
 }
 
 /// Every exchange that this version speaks to.

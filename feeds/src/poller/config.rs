@@ -77,7 +77,7 @@ pub struct FeedsConfigError {
 
 fn refuse<T>(
     key: impl Into<String>,
-    value: impl ToString,
+    value: &impl ToString,
     allowed: impl Into<String>,
 ) -> Result<T, FeedsConfigError> {
     Err(FeedsConfigError {
@@ -93,7 +93,7 @@ fn within(key: &str, value: u64, range: &RangeInclusive<u64>) -> Result<(), Feed
     }
     refuse(
         key,
-        value,
+        &value,
         format!("from {} to {}", range.start(), range.end()),
     )
 }
@@ -135,7 +135,7 @@ impl FeedsConfig {
         {
             return refuse(
                 "user_agent",
-                format!("{:?}", self.user_agent),
+                &format!("{:?}", self.user_agent),
                 "1 to 200 printable ASCII characters",
             );
         }
@@ -143,7 +143,7 @@ impl FeedsConfig {
             if Exchange::by_name(name).is_none() {
                 return refuse(
                     format!("sources.{name}"),
-                    "..",
+                    &"..",
                     format!("one of {}", Exchange::names()),
                 );
             }
@@ -153,7 +153,7 @@ impl FeedsConfig {
             {
                 return refuse(
                     format!("sources.{name}.requests_per_second"),
-                    rate,
+                    &rate,
                     "from 1 to 10000",
                 );
             }
@@ -162,7 +162,7 @@ impl FeedsConfig {
             {
                 return refuse(
                     format!("sources.{name}.base_url"),
-                    format!("{url:?}"),
+                    &format!("{url:?}"),
                     "an http or https URL without user, query and fragment",
                 );
             }

@@ -286,15 +286,18 @@ impl Jitter {
 
     /// From zero to the period.
     fn below(&mut self, period: Duration) -> Duration {
-        period.saturating_mul(self.share()) / 1_024
+        part(period.saturating_mul(self.share()), 1_024)
     }
 
     /// The period, give or take a tenth.
     fn around(&mut self, period: Duration) -> Duration {
-        (period / 10)
-            .saturating_mul(9)
-            .saturating_add(self.below(period / 5))
+        let least = part(period, 10).saturating_mul(9);
+        least.saturating_add(self.below(part(period, 5)))
     }
+}
+
+fn part(whole: Duration, of: u32) -> Duration {
+    whole.checked_div(of).unwrap_or_default()
 }
 
 /// The wall clock in Unix milliseconds.
