@@ -9,8 +9,8 @@ use std::{
 
 use tokio::sync::broadcast;
 use touchstone_transport::{
-    AttestationSource, FrameLimits, Item, LinkTiming, MemberEndpoint, Mesh, MeshConfig, MeshEvents,
-    MeshLimits, ObserverConfig, ObserverLimits, PublicKey, TlsIdentity,
+    AttestationSource, FrameKind, FrameLimits, Item, LinkTiming, MemberEndpoint, Mesh, MeshConfig,
+    MeshEvents, MeshLimits, ObserverConfig, ObserverLimits, PublicKey, TlsIdentity,
 };
 use touchstone_types::{Attestation, MemberId, Round};
 
@@ -65,7 +65,7 @@ impl Node {
                 address: listen,
             }],
             listen,
-            frames: FrameLimits::new([]).expect("no frames"),
+            frames: FrameLimits::new([(FrameKind(1), 64)]).expect("a kind"),
             limits: MeshLimits::default(),
             timing: LinkTiming::default(),
             observers: Some(ObserverConfig {
