@@ -1,0 +1,154 @@
+//! What a Byzantine member says on top.
+
+use std::sync::Arc;
+
+use touchstone_consensus::{Content, Draft, Message, Reply, Standing};
+use touchstone_types::{MemberSet, Round, View, sha256};
+
+use super::{Behaviour, Emission, Program, Puppet};
+
+impl Program {
+    /// A message came in.
+    pub(in super::super) fn receive(&mut self, p: &mut Puppet<'_>, message: &Message) {
+        self.intel.see(message);
+        let Message::Signed(signed) = message else {
+            return;
+        };
+        let h = signed.header;
+        let sender: MemberSet = [h.member].into_iter().collect();
+        match &signed.content {
+            Content::Propose { value, .. } => {
+                if self.does(Behaviour::VoteAll) {
+                    p.say(sender, h.round, complete(h.view, h.instance, Content::Vote(*value)));
+                }
+                if self.does(Behaviour::EarlyCoin) {
+                    let to = self.dice.members(p.committee, 500);
+                    p.say(to, h.round, Draft::Coin { view: h.view });
+                }
+            }
+            Content::Lock(qc) if self.does(Behaviour::VoteAll) => {
+                p.say(sender, h.round, complete(h.view, h.instance, Content::Ack(qc.value)));
+            }
+            Content::Coin(_) => self.show_late_done(p, h.round, h.view),
+            _ => {}
+        }
+    }
+
+    /// DONE goes to one member, when the program knows that it has been elected.
+    fn show_late_done(&mut self, p: &mut Puppet<'_>, round: Round, view: View) {
+        if !self.stashed.contains_key(&(round, view)) {
+            return;
+        }
+        let shares: Vec<_> = self.intel.coins.get(&(round, view)).into_iter().flatten().map(|(m, s)| (*m, *s)).collect();
+        let Some(election) = p.scheme.elect(round, view, &shares) else {
+            return;
+        };
+        let Some(done) = self.stashed.remove(&(round, view)) else {
+            return;
+        };
+        if election.leader == p.me {
+            let one = self.dice.member(p.committee);
+            p.out.push(Emission::Signed([one].into_iter().collect(), Box::new(done)));
+        }
+    }
+
+    /// Whether the program does things of its own accord.
+    pub(in super::super) fn acts(&self) -> bool {
+        [Behaviour::Flood, Behaviour::Replay, Behaviour::Garbage].iter().any(|b| self.does(*b))
+    }
+
+    /// Nothing happened, but the program feels like it.
+    pub(in super::super) fn act(&mut self, p: &mut Puppet<'_>, round: Round) {
+        if self.will(Behaviour::Flood) {
+            self.flood(p, round);
+        }
+        if self.will(Behaviour::Replay) {
+            self.replay(p, round);
+        }
+        if self.will(Behaviour::Garbage) {
+            self.garbage(p, round);
+        }
+    }
+
+    fn flood(&mut self, p: &mut Puppet<'_>, round: Round) {
+        let all = p.everybody();
+        let far = Round(round.0 + self.dice.between(1, 40));
+        let view = View(u32::try_from(self.dice.between(1, 100)).unwrap_or(1));
+        let slot = u32::try_from(self.dice.between(1, 6)).unwrap_or(1);
+        match self.dice.below(6) {
+            0 => {
+                p.say(all, round, Draft::Coin { view });
+            }
+            1 => {
+                let timeout = Content::Timeout { standing: Standing::default(), proof: None };
+                p.say(all, far, complete(View(0), 0, timeout));
+            }
+            2 => {
+                p.say(all, round, Draft::Ready { coordinator: self.dice.member(p.committee), slot });
+            }
+            3 => {
+                let value = sha256(&[&self.dice.word().to_be_bytes()]);
+                p.out.push(Emission::Reply(all, round, Reply::Fetch { value, have: MemberSet::default() }));
+            }
+            4 => p.out.push(Emission::Reply(all, if self.dice.chance(500) { round } else { far }, Reply::Want)),
+            _ => {
+                let again = self.sent.iter().filter(|s| matches!(s.content, Content::Obs { .. })).cloned().next();
+                if let Some(signed) = again {
+                    p.say(all, far, complete(View(0), 0, signed.content));
+                }
+            }
+        }
+    }
+
+    /// An old message again, as it was or as one of another view or round.
+    fn replay(&mut self, p: &mut Puppet<'_>, round: Round) {
+        let Some(old) = self.dice.pick(&self.sent).cloned() else {
+            return;
+        };
+        let to = self.dice.members(p.committee, 600);
+        let h = old.header;
+        match self.dice.below(3) {
+            0 => p.out.push(Emission::Signed(to, Box::new(old))),
+            1 => {
+                p.say(to, round, complete(h.view, h.instance, old.content));
+            }
+            _ => {
+                p.say(to, h.round, complete(View(h.view.0 + 1), h.instance, old.content));
+            }
+        }
+    }
+
+    fn garbage(&mut self, p: &mut Puppet<'_>, round: Round) {
+        let mut bytes = match self.dice.pick(&self.sent) {
+            Some(old) if self.dice.chance(700) => old.to_bytes(),
+            _ => (0..self.dice.below(200)).map(|_| self.dice.word().to_be_bytes()[0]).collect(),
+        };
+        match self.dice.below(3) {
+            0 => bytes.truncate(usize::try_from(self.dice.below(bytes.len() as u64 + 1)).unwrap_or_default()),
+            1 => bytes.push(0),
+            _ => {
+                let at = usize::try_from(self.dice.below(bytes.len() as u64)).unwrap_or_default();
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << self.dice.below(8);
+                }
+            }
+        }
+        p.out.push(Emission::Bytes(self.dice.members(p.committee, 500), round, bytes));
+        // A certificate with one signer too few.
+        if let Some(qc) = self.intel.locks.values().flatten().next() {
+            let mut short = (**qc).clone();
+            if let Some(first) = short.signers.iter().next() {
+                short.signers.remove(first);
+                short.signatures.remove(0);
+            }
+            let (view, me) = (short.view, p.me.0);
+            short.instance = me;
+            p.say(self.dice.members(p.committee, 500), round, complete(view, me, Content::Lock(Arc::new(short))));
+        }
+    }
+}
+
+fn complete(view: View, instance: u16, content: Content) -> Draft {
+    Draft::Complete { view, instance, content }
+}
+

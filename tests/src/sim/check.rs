@@ -1,0 +1,267 @@
+//! What must hold in every run, checked outside of the code under test.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use touchstone_consensus::{
+    Content, Draft, Effect, Fault, FaultKind, Reply, Scheme, Shares, Signer,
+    keys::{Keys, NonceKey, ShareError},
+};
+use touchstone_crypto::CoinShare;
+use touchstone_types::{
+    Attestation, Committee, Digest, FeedObservation, Header, MemberId, MemberSet, MemberSignature,
+    MessageKind, NonceCommitments, Round, Statement, Status, View,
+};
+
+/// A property that a run broke.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Property {
+    /// Honest members decide, and publish, one statement in each round.
+    Agreement,
+    /// At most one statement of a round can be signed, whoever combines the shares that are out.
+    OneSigned,
+    /// What is published is validly signed.
+    Signature,
+    /// A published price, low, high or time is within the range of what honest members observed.
+    HonestRange,
+    /// Nobody but a Byzantine member is ever accused.
+    Evidence,
+    /// Honest members sign one body for each slot.
+    OneBody,
+    /// Honest members accept what honest members send.
+    Acceptance,
+    /// A member keeps a bounded number of things.
+    Memory,
+    /// The core does not panic.
+    NoPanic,
+}
+
+/// A broken property, in one run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// What broke.
+    pub property: Property,
+    /// Where and how.
+    pub what: String,
+}
+
+type Slot = (MemberId, MessageKind, Round, View, u16);
+
+/// What honest members observed in a round: the extremes of each feed, and of their clocks.
+#[derive(Default)]
+struct Seen {
+    prices: BTreeMap<u16, (i128, i128)>,
+    trades: BTreeMap<u16, (u64, u64)>,
+    clocks: Option<(u64, u64)>,
+}
+
+fn widen<T: Ord + Copy>(range: (T, T), value: T) -> (T, T) {
+    (range.0.min(value), range.1.max(value))
+}
+
+/// Everything that the checks need to remember of one run.
+pub(super) struct Ledger {
+    committee: Committee,
+    byzantine: MemberSet,
+    bodies: BTreeMap<Slot, Digest>,
+    shares: BTreeMap<(Round, Digest), MemberSet>,
+    signable: BTreeMap<Round, Digest>,
+    seen: BTreeMap<Round, Seen>,
+    values: BTreeMap<Round, Digest>,
+    statements: BTreeMap<Round, Statement>,
+    findings: Vec<Finding>,
+}
+
+/// The ledger, as everybody in a run holds it.
+pub(super) type SharedLedger = Rc<RefCell<Ledger>>;
+
+impl Ledger {
+    pub(super) fn new(committee: Committee, byzantine: MemberSet) -> Self {
+        Self {
+            committee,
+            byzantine,
+            bodies: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            signable: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            values: BTreeMap::new(),
+            statements: BTreeMap::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    pub(super) fn find(&mut self, property: Property, what: String) {
+        // One is enough to tell a story; a run that is broken tends to break on and on.
+        if self.findings.len() < 8 {
+            self.findings.push(Finding { property, what });
+        }
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    pub(super) fn take_findings(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings)
+    }
+
+    /// An honest member signs a header.
+    fn signed(&mut self, header: &Header) {
+        let slot = (header.member, header.kind, header.round, header.view, header.instance);
+        let first = *self.bodies.entry(slot).or_insert(header.body_hash);
+        if first != header.body_hash {
+            self.find(Property::OneBody, format!("honest member {} signed two bodies for {slot:?}", header.member));
+        }
+    }
+
+    /// An honest member releases a share. Every Byzantine member is taken to have released one on everything, and shares of
+    /// all sessions add up: whatever reaches the threshold could be combined by somebody.
+    fn released(&mut self, member: MemberId, statement: &Statement) {
+        let (round, digest) = (statement.round, statement.digest());
+        self.one_statement(member, statement);
+        let shares = self.shares.entry((round, digest)).or_default();
+        shares.insert(member);
+        if shares.len() + self.byzantine.len() < self.committee.signing_threshold() {
+            return;
+        }
+        let first = *self.signable.entry(round).or_insert(digest);
+        if first != digest {
+            self.find(Property::OneSigned, format!("round {round}: both {first} and {digest} can be signed"));
+        }
+    }
+
+    fn one_statement(&mut self, member: MemberId, statement: &Statement) {
+        let first = *self.statements.entry(statement.round).or_insert(*statement);
+        if first != *statement {
+            let what = format!(
+                "round {}: member {member} has {}, others {}",
+                statement.round,
+                statement.digest(),
+                first.digest()
+            );
+            self.find(Property::Agreement, what);
+        }
+    }
+
+    fn one_value(&mut self, member: MemberId, round: Round, value: Digest) {
+        let first = *self.values.entry(round).or_insert(value);
+        if first != value {
+            self.find(Property::Agreement, format!("round {round}: member {member} decided {value}, others {first}"));
+        }
+    }
+
+    /// An honest member observes.
+    pub(super) fn observed(&mut self, round: Round, clock_ms: u64, feeds: &[FeedObservation]) {
+        let seen = self.seen.entry(round).or_default();
+        seen.clocks = Some(widen(seen.clocks.unwrap_or((clock_ms, clock_ms)), clock_ms));
+        for feed in feeds {
+            let prices = seen.prices.entry(feed.feed_index).or_insert((feed.mantissa, feed.mantissa));
+            *prices = widen(*prices, feed.mantissa);
+            let trades = seen.trades.entry(feed.feed_index).or_insert((feed.trade_time_ms, feed.trade_time_ms));
+            *trades = widen(*trades, feed.trade_time_ms);
+        }
+    }
+
+    /// What an honest member does says what it decided.
+    pub(super) fn effect(&mut self, member: MemberId, scheme: &dyn Scheme, effect: &Effect) {
+        match effect {
+            Effect::Publish(attestation) => self.published(member, scheme, attestation),
+            Effect::Reply { round, reply: Reply::Decide(decision), .. } => {
+                self.one_value(member, *round, decision.qc.value);
+            }
+            Effect::Send {
+                round,
+                draft: Draft::Complete { content: Content::Status { decided: Some(qc), .. }, .. },
+                ..
+            } => self.one_value(member, *round, qc.value),
+            _ => {}
+        }
+    }
+
+    fn published(&mut self, member: MemberId, scheme: &dyn Scheme, attestation: &Attestation) {
+        let statement = &attestation.statement;
+        self.one_statement(member, statement);
+        if !scheme.verify_group(statement, &attestation.signatures) || attestation.check_roots().is_err() {
+            self.find(Property::Signature, format!("round {}: member {member} publishes what does not verify", statement.round));
+        }
+        if let Some(what) = self.out_of_range(attestation) {
+            self.find(Property::HonestRange, format!("round {}: {what}", statement.round));
+        }
+    }
+
+    fn out_of_range(&self, attestation: &Attestation) -> Option<String> {
+        let Some(seen) = self.seen.get(&attestation.statement.round) else {
+            return Some("no honest member observed anything".into());
+        };
+        let clock = attestation.statement.timestamp_ms;
+        if seen.clocks.is_none_or(|(low, high)| !(low..=high).contains(&clock)) {
+            return Some(format!("timestamp {clock} is outside {:?}", seen.clocks));
+        }
+        for (leaf, index) in attestation.leaves.iter().zip(0u16..) {
+            if leaf.status.contains(Status::UNAVAILABLE) {
+                continue;
+            }
+            let (prices, trades) = (seen.prices.get(&index), seen.trades.get(&index));
+            let inside = |value| prices.is_some_and(|(low, high)| (*low..=*high).contains(&value));
+            if ![leaf.price, leaf.low, leaf.high].into_iter().all(inside) {
+                return Some(format!("feed {index}: {} ({}..{}) is outside {prices:?}", leaf.price, leaf.low, leaf.high));
+            }
+            if trades.is_none_or(|(low, high)| !(*low..=*high).contains(&leaf.observed_at_ms)) {
+                return Some(format!("feed {index}: time {} is outside {trades:?}", leaf.observed_at_ms));
+            }
+        }
+        None
+    }
+
+    /// An honest member accuses somebody.
+    pub(super) fn fault(&mut self, by: MemberId, scheme: &dyn Scheme, fault: &Fault) {
+        let guilty = fault.member.is_some_and(|m| self.byzantine.contains(m));
+        let proven = match &fault.kind {
+            FaultKind::Equivocation { first, second } => {
+                let slot = |h: &Header| (h.member, h.kind, h.round, h.view, h.instance);
+                slot(&first.header) == slot(&second.header)
+                    && first.header.body_hash != second.header.body_hash
+                    && fault.member == Some(first.header.member)
+                    && scheme.verify_members(&[(first.header, first.signature), (second.header, second.signature)])
+            }
+            FaultKind::BadShare { .. } | FaultKind::BadRequest => true,
+            FaultKind::Divergence { .. } => false,
+        };
+        if !guilty || !proven {
+            self.find(Property::Evidence, format!("member {by} says {fault:?}"));
+        }
+    }
+}
+
+/// Keys of an honest member, with a witness to all that they are used for.
+pub(super) struct Witnessed {
+    pub(super) inner: Box<dyn Keys>,
+    pub(super) me: MemberId,
+    pub(super) ledger: SharedLedger,
+}
+
+impl Keys for Witnessed {
+    fn sign(&mut self, header: &Header) -> MemberSignature {
+        self.ledger.borrow_mut().signed(header);
+        self.inner.sign(header)
+    }
+
+    fn coin_share(&mut self, round: Round, view: View) -> CoinShare {
+        self.inner.coin_share(round, view)
+    }
+
+    fn fresh_nonces(&mut self, key: NonceKey) -> Vec<NonceCommitments> {
+        self.inner.fresh_nonces(key)
+    }
+
+    fn sign_shares(&mut self, key: NonceKey, signers: &[Signer], statement: &Statement) -> Result<Shares, ShareError> {
+        let made = self.inner.sign_shares(key, signers, statement);
+        if made.is_ok() {
+            self.ledger.borrow_mut().released(self.me, statement);
+        }
+        made
+    }
+
+    fn forget(&mut self, round: Round) {
+        self.inner.forget(round);
+    }
+}

@@ -1,0 +1,106 @@
+//! What travels: a message with what a scheduler may see of it.
+
+use std::{fmt, sync::Arc};
+
+use touchstone_consensus::{Message, Reply, Signed};
+use touchstone_types::{MemberId, MessageKind, Round, View};
+
+/// The kind of a message, signed or not.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Kind {
+    Signed(MessageKind),
+    Decide,
+    Fetch,
+    Value,
+    Cert,
+    Want,
+    Garbage,
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Signed(kind) => format!("{kind:?}").to_uppercase(),
+            Self::Decide => "DECIDE".into(),
+            Self::Fetch => "FETCH".into(),
+            Self::Value => "VALUE".into(),
+            Self::Cert => "CERT".into(),
+            Self::Want => "WANT".into(),
+            Self::Garbage => "GARBAGE".into(),
+        };
+        f.pad(&name)
+    }
+}
+
+/// How a message is carried: as the bytes of a link, or, to save time, as it is.
+#[derive(Clone)]
+pub(super) enum Wire {
+    Bytes(Arc<[u8]>),
+    Plain(Arc<Message>),
+}
+
+/// A message on its way to anybody.
+#[derive(Clone)]
+pub(super) struct Letter {
+    pub(super) kind: Kind,
+    pub(super) round: Round,
+    pub(super) view: View,
+    pub(super) wire: Wire,
+}
+
+impl Letter {
+    pub(super) fn new(message: Message, encode: bool) -> Self {
+        let (kind, view) = describe(&message);
+        let round = message.round();
+        let wire = if encode {
+            Wire::Bytes(match &message {
+                Message::Signed(signed) => signed.to_bytes().into(),
+                Message::Reply { reply, .. } => reply.to_bytes(round).into(),
+            })
+        } else {
+            Wire::Plain(Arc::new(message))
+        };
+        Self {
+            kind,
+            round,
+            view,
+            wire,
+        }
+    }
+
+    pub(super) fn signed(signed: Signed, encode: bool) -> Self {
+        Self::new(Message::Signed(signed), encode)
+    }
+
+    pub(super) fn garbage(round: Round, bytes: Vec<u8>) -> Self {
+        Self {
+            kind: Kind::Garbage,
+            round,
+            view: View(0),
+            wire: Wire::Bytes(bytes.into()),
+        }
+    }
+}
+
+fn describe(message: &Message) -> (Kind, View) {
+    match message {
+        Message::Signed(s) => (Kind::Signed(s.header.kind), s.header.view),
+        Message::Reply { reply, .. } => match reply {
+            Reply::Decide(d) => (Kind::Decide, d.qc.view),
+            Reply::Fetch { .. } => (Kind::Fetch, View(0)),
+            Reply::Value { .. } => (Kind::Value, View(0)),
+            Reply::Cert(_) => (Kind::Cert, View(0)),
+            Reply::Want => (Kind::Want, View(0)),
+        },
+    }
+}
+
+/// A letter between two members.
+#[derive(Clone)]
+pub(super) struct Posted {
+    pub(super) from: MemberId,
+    pub(super) to: MemberId,
+    pub(super) letter: Letter,
+    /// How often the link had been broken when the letter went out.
+    pub(super) breaks: u32,
+}

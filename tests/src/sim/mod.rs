@@ -1,0 +1,36 @@
+//! A deterministic simulator of whole committees.
+//!
+//! Every member is the shipped [`touchstone_consensus::Core`]; the simulator plays the shell around each, the network between
+//! them, the clock, and the faulty members. One seed and one commit reproduce a run.
+//!
+//! | module | what |
+//! |---|---|
+//! | `plan` | what happens in a run, drawn from its seed |
+//! | `world` | the run: events in the order of time, and the shell of each member (`node`) |
+//! | `post`, `letter` | the network and those who schedule it |
+//! | `adversary` | Byzantine members |
+//! | `committee`, `symbols` | keys, real or symbolic |
+//! | `check` | what must hold |
+//! | `campaign` | many runs, and what they tell |
+//! | `mutants` | the core with one rule dropped, which a campaign must notice |
+
+mod adversary;
+mod campaign;
+mod check;
+mod committee;
+mod dice;
+mod letter;
+pub mod mutants;
+mod node;
+mod plan;
+mod post;
+mod symbols;
+mod world;
+
+pub use self::{
+    adversary::Behaviour,
+    campaign::{Campaign, Failure, Options, Report, Spread},
+    check::{Finding, Property},
+    committee::Network,
+    world::Verdict,
+};

@@ -1,0 +1,323 @@
+//! What happens in one run, drawn from its seed: who is faulty and how, and how the network delays whom.
+
+use touchstone_consensus::Params;
+use touchstone_types::{Committee, MemberId, MemberSet, MessageKind, Round};
+
+use super::{adversary::Behaviour, dice::Dice, letter::Kind};
+
+/// One delay between two members where nothing else is said.
+pub(super) const UNIT_US: u64 = 10_000;
+
+/// How long a letter takes where no scheduler looks at it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Delays {
+    /// Always one unit.
+    Unit,
+    /// From `1 / 8` of a unit to this many units, all as likely.
+    Uniform(u64),
+    /// Half a unit, doubled as long as a coin shows heads, at most this often.
+    Heavy(u32),
+}
+
+impl Delays {
+    pub(super) fn draw(self, dice: &mut Dice) -> u64 {
+        match self {
+            Self::Unit => UNIT_US,
+            Self::Uniform(units) => dice.between(UNIT_US / 8, units * UNIT_US),
+            Self::Heavy(most) => {
+                let base = dice.between(UNIT_US / 4, UNIT_US * 3 / 4);
+                base << dice.word().trailing_zeros().min(most)
+            }
+        }
+    }
+}
+
+/// Whom an adversary that schedules the network delays. What it holds back is delivered at the latest when nothing else is
+/// on its way: every letter arrives, and there is no bound on when.
+#[derive(Clone, Debug)]
+pub(super) enum Schedule {
+    /// Nobody.
+    Fair,
+    /// In each window of time the newest letters arrive first.
+    Lifo { window_us: u64 },
+    /// Letters to, or of, some members.
+    Starve { victims: MemberSet, inbound: bool },
+    /// Each triple of kind, sender and receiver is fast, slow or held back, drawn anew for each view where `by_view` is set.
+    Chaos { salt: u64, slow: u64, held: u64, by_view: bool },
+    /// Some kinds of message to all but some members.
+    Kinds { kinds: Vec<Kind>, but: MemberSet },
+    /// LOCK and DONE of the elected leader, from when the coin can be known.
+    HuntLeader,
+    /// All DONE to one member only, which gets COIN and STATUS of a view once it has left the view.
+    DoneToOne { target: MemberId },
+}
+
+/// Some letters do not get through for a time; they are not lost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    pub(super) from: MemberSet,
+    pub(super) to: MemberSet,
+    pub(super) start_us: u64,
+    pub(super) end_us: u64,
+}
+
+/// A link breaks: what is under way on it is lost, and sent again when it is up if the round still lives for its sender.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Break {
+    pub(super) from: MemberId,
+    pub(super) to: MemberId,
+    pub(super) at_us: u64,
+    pub(super) down_us: u64,
+}
+
+/// What a member is.
+#[derive(Clone, Debug)]
+pub(super) enum Role {
+    /// Honest and running.
+    Honest,
+    /// Honest until it stops for ever.
+    Crash { at_us: u64 },
+    /// Honest, and down for a time.
+    Restart { down_us: u64, up_us: u64 },
+    /// Anything goes, except the use of others' keys.
+    Byzantine {
+        behaviours: Vec<Behaviour>,
+        silent_from_us: Option<u64>,
+    },
+}
+
+impl Role {
+    pub(super) fn is_byzantine(&self) -> bool {
+        matches!(self, Self::Byzantine { .. })
+    }
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) committee: Committee,
+    pub(super) first_round: Round,
+    pub(super) rounds: u64,
+    pub(super) interval_ms: u64,
+    pub(super) params: Params,
+    pub(super) roles: Vec<Role>,
+    /// How far each member's wall clock is ahead (or, if negative, behind), in milliseconds.
+    pub(super) clocks_ms: Vec<i64>,
+    pub(super) delays: Delays,
+    pub(super) schedule: Schedule,
+    pub(super) cuts: Vec<Cut>,
+    pub(super) breaks: Vec<Break>,
+    /// From here on nobody is delayed on purpose.
+    pub(super) heal_us: u64,
+    pub(super) duplicates: u64,
+    /// How many of a thousand letters travel as bytes.
+    pub(super) encoded: u64,
+    /// A member's own message comes back to it after up to this long.
+    pub(super) own_us: u64,
+    /// How many feeds honest members leave out now and then, of a thousand observations.
+    pub(super) omissions: u64,
+    /// Prices of honest members differ by up to this much.
+    pub(super) spread: u64,
+}
+
+impl Plan {
+    pub(super) fn last_round(&self) -> Round {
+        self.first_round.saturating_add(self.rounds - 1)
+    }
+
+    pub(super) fn byzantine(&self) -> MemberSet {
+        let roles = self.committee.members().zip(&self.roles);
+        roles.filter(|(_, r)| r.is_byzantine()).map(|(m, _)| m).collect()
+    }
+
+    /// Everybody is honest, every letter takes one unit, and all clocks agree.
+    pub(super) fn good_case(seed: u64, committee: Committee, rounds: u64) -> Self {
+        let mut dice = Dice::new(seed, 0);
+        let n = usize::from(committee.n());
+        let interval_ms = 1_000;
+        let params = Params {
+            stagger_us: 60 * UNIT_US,
+            ..Params::for_interval(interval_ms)
+        };
+        Self {
+            seed,
+            committee,
+            first_round: Round(1 + dice.below(1 << 20)),
+            rounds,
+            interval_ms,
+            params,
+            roles: vec![Role::Honest; n],
+            clocks_ms: vec![0; n],
+            delays: Delays::Unit,
+            schedule: Schedule::Fair,
+            cuts: Vec::new(),
+            breaks: Vec::new(),
+            heal_us: 0,
+            duplicates: 0,
+            encoded: 1_000,
+            own_us: 0,
+            omissions: 0,
+            spread: 1_000,
+        }
+    }
+
+    /// An adversarial run. Where `faults` is empty any mix may come up; otherwise Byzantine members do what it lists.
+    pub(super) fn draw(seed: u64, committee: Committee, rounds: Option<u64>, faults: &[Behaviour]) -> Self {
+        let mut dice = Dice::new(seed, 0);
+        let d = &mut dice;
+        let rounds = rounds.unwrap_or_else(|| match d.below(10) {
+            0..=5 => 1,
+            6..=7 => d.between(2, 4),
+            _ => d.between(5, 12),
+        });
+        let interval_ms = *d.pick(&[100, 400, 1_000]).unwrap_or(&1_000);
+        let span_us = rounds * interval_ms * 1_000;
+        let short = d.chance(300);
+        let params = Params {
+            life_rounds: if short { d.between(2, 4) } else { 1_000 },
+            life_doublings: if short { 2 } else { 0 },
+            grace_us: d.between(1, 8 * UNIT_US),
+            stagger_us: d.between(UNIT_US, 60 * UNIT_US),
+            skew_rounds: d.between(1, 3),
+            fence_block: d.between(1, 3),
+            certificates_kept: 2_000,
+        };
+        let mut plan = Self {
+            params,
+            rounds,
+            interval_ms,
+            // Rounds with many trailing zeros live long; both kinds of start come up.
+            first_round: Round(if d.chance(500) { 1 } else { 1 + d.below(1 << 20) }),
+            delays: *d.pick(&[Delays::Unit, Delays::Uniform(2), Delays::Uniform(8), Delays::Heavy(6)])
+                .unwrap_or(&Delays::Unit),
+            duplicates: *d.pick(&[0, 0, 50, 500]).unwrap_or(&0),
+            own_us: *d.pick(&[0, 0, UNIT_US / 4, 4 * UNIT_US]).unwrap_or(&0),
+            encoded: 250,
+            omissions: *d.pick(&[0, 100, 400]).unwrap_or(&0),
+            spread: 1 << d.below(40),
+            ..Self::good_case(seed, committee, rounds)
+        };
+        plan.roles = roles(d, committee, span_us, faults);
+        plan.clocks_ms = clocks(d, committee, interval_ms);
+        plan.schedule = schedule(d, committee);
+        // Half of the adversaries never let go; then the protocol must get there all the same.
+        plan.heal_us = if d.chance(500) { u64::MAX } else { d.between(0, span_us + 200 * UNIT_US) };
+        let cuts_until = plan.heal_us.min(span_us + 200 * UNIT_US);
+        plan.cuts = (0..d.below(4)).map(|_| cut(d, committee, cuts_until)).collect();
+        if d.chance(250) {
+            plan.breaks = (0..d.below(6)).map(|_| link_break(d, committee, cuts_until)).collect();
+        }
+        plan
+    }
+}
+
+/// Up to `f` members are not honest and running all the time.
+fn roles(d: &mut Dice, committee: Committee, span_us: u64, faults: &[Behaviour]) -> Vec<Role> {
+    let mut roles = vec![Role::Honest; usize::from(committee.n())];
+    let mut members: Vec<_> = committee.members().collect();
+    d.shuffle(&mut members);
+    let faulty = if d.chance(850) { u64::from(committee.f()) } else { d.below(u64::from(committee.f()) + 1) };
+    for member in members.into_iter().take(usize::try_from(faulty).unwrap_or_default()) {
+        if let Some(role) = roles.get_mut(member.index()) {
+            *role = faulty_role(d, span_us, faults);
+        }
+    }
+    roles
+}
+
+fn faulty_role(d: &mut Dice, span_us: u64, faults: &[Behaviour]) -> Role {
+    if faults.is_empty() && d.chance(100) {
+        return Role::Crash { at_us: d.below(span_us + 20 * UNIT_US) };
+    }
+    if faults.is_empty() && d.chance(150) {
+        let down_us = d.below(span_us + 20 * UNIT_US);
+        let up_us = down_us + d.between(1, 40 * UNIT_US);
+        return Role::Restart { down_us, up_us };
+    }
+    let behaviours = if faults.is_empty() {
+        let each = *d.pick(&[100, 250, 500]).unwrap_or(&250);
+        Behaviour::ALL.iter().copied().filter(|_| d.chance(each)).collect()
+    } else {
+        faults.to_vec()
+    };
+    let silent_from_us = d.chance(150).then(|| d.below(span_us + 60 * UNIT_US));
+    Role::Byzantine {
+        behaviours,
+        silent_from_us,
+    }
+}
+
+/// Mostly small differences; now and then one member that is rounds behind or ahead.
+fn clocks(d: &mut Dice, committee: Committee, interval_ms: u64) -> Vec<i64> {
+    let skew = *d.pick(&[0, 5, 50, interval_ms]).unwrap_or(&0);
+    let mut clocks: Vec<i64> = committee
+        .members()
+        .map(|_| i64::try_from(d.below(skew + 1)).unwrap_or_default())
+        .collect();
+    if d.chance(150) {
+        let far = i64::try_from(d.between(interval_ms, 6 * interval_ms)).unwrap_or_default();
+        let at = d.member(committee).index();
+        if let Some(clock) = clocks.get_mut(at) {
+            *clock = if d.chance(700) { -far } else { far };
+        }
+    }
+    clocks
+}
+
+fn schedule(d: &mut Dice, committee: Committee) -> Schedule {
+    const KINDS: [MessageKind; 9] = [
+        MessageKind::Obs,
+        MessageKind::Timeout,
+        MessageKind::Propose,
+        MessageKind::Lock,
+        MessageKind::Ack,
+        MessageKind::Done,
+        MessageKind::Coin,
+        MessageKind::Status,
+        MessageKind::Share,
+    ];
+    match d.below(12) {
+        0..=1 => Schedule::Fair,
+        2 => Schedule::Lifo { window_us: d.between(2, 30) * UNIT_US },
+        3 => Schedule::Starve { victims: d.members(committee, 300), inbound: d.chance(700) },
+        4..=7 => Schedule::Chaos {
+            salt: d.word(),
+            slow: *d.pick(&[100, 300, 600]).unwrap_or(&300),
+            held: *d.pick(&[0, 50, 200, 400]).unwrap_or(&50),
+            by_view: d.chance(700),
+        },
+        8 | 9 => {
+            let mut kinds: Vec<_> = KINDS.iter().filter(|_| d.chance(300)).map(|k| Kind::Signed(*k)).collect();
+            if d.chance(300) {
+                kinds.push(Kind::Cert);
+                kinds.push(Kind::Decide);
+            }
+            Schedule::Kinds { kinds, but: d.members(committee, 300) }
+        }
+        10 => Schedule::HuntLeader,
+        _ => Schedule::DoneToOne { target: d.member(committee) },
+    }
+}
+
+fn cut(d: &mut Dice, committee: Committee, until_us: u64) -> Cut {
+    let side = d.members(committee, 400);
+    let other: MemberSet = committee.members().filter(|m| !side.contains(*m)).collect();
+    let start_us = d.below(until_us + 1);
+    let end_us = d.between(start_us, until_us.max(start_us));
+    let (from, to) = match d.below(3) {
+        0 => (side, other),
+        1 => (other, side),
+        _ => (side, committee.members().collect()),
+    };
+    Cut { from, to, start_us, end_us }
+}
+
+fn link_break(d: &mut Dice, committee: Committee, until_us: u64) -> Break {
+    Break {
+        from: d.member(committee),
+        to: d.member(committee),
+        at_us: d.below(until_us + 1),
+        down_us: d.between(1, 20 * UNIT_US),
+    }
+}

@@ -1,0 +1,268 @@
+//! The network of one run: when each letter arrives.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+};
+
+use touchstone_consensus::Signed;
+use touchstone_types::{MemberId, MemberSet, MessageKind, Round, View};
+
+use super::{
+    dice::Dice,
+    letter::{Kind, Letter, Posted},
+    plan::{Plan, Schedule, UNIT_US},
+};
+
+/// How much longer than others a delayed letter takes.
+const SLOW: u64 = 12;
+
+/// Something that will happen.
+pub(super) enum Event {
+    Deliver(Posted),
+    /// A member's own signed message comes back to it.
+    Own { member: MemberId, life: u32, signed: Box<Signed> },
+    Tick { member: MemberId, life: u32 },
+    /// A Byzantine member does something of its own accord.
+    Act { member: MemberId },
+    Crash { member: MemberId },
+    Restart { member: MemberId },
+    Break { from: MemberId, to: MemberId },
+    Reconnect { from: MemberId, to: MemberId },
+}
+
+struct Scheduled {
+    at_us: u64,
+    number: u64,
+    event: Event,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+impl Eq for Scheduled {}
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at_us, self.number).cmp(&(other.at_us, other.number))
+    }
+}
+
+/// What a scheduler may know of the members: the view that each is in.
+pub(super) type Views = Vec<BTreeMap<Round, View>>;
+
+/// Letters and other events in the order of their time.
+pub(super) struct Post {
+    dice: Dice,
+    queue: BinaryHeap<Reverse<Scheduled>>,
+    held: Vec<Posted>,
+    number: u64,
+    now_us: u64,
+    under_way: u64,
+    /// How often each link was broken, and whether it is down now.
+    breaks: BTreeMap<(MemberId, MemberId), (u32, bool)>,
+    /// Leaders that the scheduler knows to be elected.
+    elected: BTreeMap<(Round, View), MemberId>,
+    /// Letters that were posted, each receiver counted.
+    pub(super) posted: u64,
+}
+
+impl Post {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            dice: Dice::new(seed, 1),
+            queue: BinaryHeap::new(),
+            held: Vec::new(),
+            number: 0,
+            now_us: 0,
+            under_way: 0,
+            breaks: BTreeMap::new(),
+            elected: BTreeMap::new(),
+            posted: 0,
+        }
+    }
+
+    pub(super) fn now_us(&self) -> u64 {
+        self.now_us
+    }
+
+    pub(super) fn dice(&mut self) -> &mut Dice {
+        &mut self.dice
+    }
+
+    pub(super) fn at(&mut self, at_us: u64, event: Event) {
+        if matches!(event, Event::Deliver(_) | Event::Own { .. }) {
+            self.under_way += 1;
+        }
+        self.number += 1;
+        self.queue.push(Reverse(Scheduled {
+            at_us: at_us.max(self.now_us),
+            number: self.number,
+            event,
+        }));
+    }
+
+    /// The next event. Before time passes with nothing on its way, one of the letters that are held back goes out.
+    pub(super) fn next(&mut self, plan: &Plan, views: &Views) -> Option<Event> {
+        if !self.held.is_empty() {
+            self.let_go(plan, views);
+        }
+        let Reverse(next) = self.queue.pop()?;
+        self.now_us = next.at_us;
+        if matches!(next.event, Event::Deliver(_) | Event::Own { .. }) {
+            self.under_way -= 1;
+        }
+        Some(next.event)
+    }
+
+    fn let_go(&mut self, plan: &Plan, views: &Views) {
+        if self.now_us >= plan.heal_us {
+            for posted in std::mem::take(&mut self.held) {
+                self.carry(plan, posted);
+            }
+        }
+        if matches!(plan.schedule, Schedule::DoneToOne { .. } | Schedule::HuntLeader) {
+            let left = |p: &Posted| view_of(views, p.to, p.letter.round).is_some_and(|v| v > p.letter.view);
+            let (free, held) = std::mem::take(&mut self.held).into_iter().partition(left);
+            self.held = held;
+            for posted in Vec::from_iter::<Vec<Posted>>(free) {
+                self.carry(plan, posted);
+            }
+        }
+        if self.under_way == 0 && !self.held.is_empty() {
+            let which = usize::try_from(self.dice.below(self.held.len() as u64)).unwrap_or_default();
+            let posted = self.held.swap_remove(which);
+            self.carry(plan, posted);
+        }
+    }
+
+    /// Takes letters in.
+    pub(super) fn post(&mut self, plan: &Plan, views: &Views, from: MemberId, to: MemberSet, letter: &Letter) {
+        for to in to.iter().filter(|to| *to != from) {
+            self.posted += 1;
+            let (breaks, down) = self.breaks.get(&(from, to)).copied().unwrap_or_default();
+            if down {
+                continue;
+            }
+            let posted = Posted { from, to, letter: letter.clone(), breaks };
+            if self.dice.chance(plan.duplicates) {
+                self.carry(plan, posted.clone());
+            }
+            if self.now_us < plan.heal_us && self.hold(plan, views, &posted) {
+                self.held.push(posted);
+            } else {
+                self.carry(plan, posted);
+            }
+        }
+    }
+
+    fn carry(&mut self, plan: &Plan, posted: Posted) {
+        let now = self.now_us;
+        let mut delay = plan.delays.draw(&mut self.dice);
+        if now < plan.heal_us {
+            match &plan.schedule {
+                Schedule::Lifo { window_us } => delay = 2 * (window_us - now % window_us),
+                Schedule::Chaos { salt, slow, held, by_view } => {
+                    let class = class(*salt, *by_view, &posted);
+                    if class >= *held && class < held + slow {
+                        delay *= SLOW;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut at_us = now + delay;
+        for cut in &plan.cuts {
+            if cut.from.contains(posted.from) && cut.to.contains(posted.to) && (cut.start_us..cut.end_us).contains(&at_us) {
+                at_us = cut.end_us + delay;
+            }
+        }
+        self.at(at_us, Event::Deliver(posted));
+    }
+
+    fn hold(&self, plan: &Plan, views: &Views, posted: &Posted) -> bool {
+        let Posted { from, to, letter, .. } = posted;
+        match &plan.schedule {
+            Schedule::Fair | Schedule::Lifo { .. } => false,
+            Schedule::Starve { victims, inbound } => victims.contains(if *inbound { *to } else { *from }),
+            Schedule::Chaos { salt, held, by_view, .. } => class(*salt, *by_view, posted) < *held,
+            Schedule::Kinds { kinds, but } => kinds.contains(&letter.kind) && !but.contains(*to),
+            Schedule::HuntLeader => self.hunted(*from, letter),
+            Schedule::DoneToOne { target } => match letter.kind {
+                Kind::Signed(MessageKind::Done) => to != target,
+                Kind::Signed(MessageKind::Coin | MessageKind::Status) => {
+                    to == target && view_of(views, *to, letter.round).is_some_and(|v| v <= letter.view)
+                }
+                _ => false,
+            },
+        }
+    }
+
+    fn hunted(&self, from: MemberId, letter: &Letter) -> bool {
+        matches!(letter.kind, Kind::Signed(MessageKind::Lock | MessageKind::Done))
+            && self.elected.get(&(letter.round, letter.view)) == Some(&from)
+    }
+
+    /// The scheduler learns who leads, and holds back what it can of that leader's letters.
+    pub(super) fn learn_leader(&mut self, plan: &Plan, round: Round, view: View, leader: MemberId) {
+        if !matches!(plan.schedule, Schedule::HuntLeader) || self.elected.insert((round, view), leader).is_some() {
+            return;
+        }
+        for Reverse(scheduled) in std::mem::take(&mut self.queue) {
+            match scheduled.event {
+                Event::Deliver(posted) if self.now_us < plan.heal_us && self.hunted(posted.from, &posted.letter) => {
+                    self.under_way -= 1;
+                    self.held.push(posted);
+                }
+                event => self.queue.push(Reverse(Scheduled { event, ..scheduled })),
+            }
+        }
+    }
+
+    /// Whether the link that the letter came on has broken since.
+    pub(super) fn is_lost(&self, posted: &Posted) -> bool {
+        let state = self.breaks.get(&(posted.from, posted.to));
+        state.is_some_and(|(breaks, _)| *breaks != posted.breaks)
+    }
+
+    pub(super) fn break_link(&mut self, from: MemberId, to: MemberId) {
+        let (breaks, down) = self.breaks.entry((from, to)).or_default();
+        *breaks += 1;
+        *down = true;
+    }
+
+    pub(super) fn mend_link(&mut self, from: MemberId, to: MemberId) {
+        if let Some((_, down)) = self.breaks.get_mut(&(from, to)) {
+            *down = false;
+        }
+    }
+
+    /// Delays of a member's own message on its way through its vault.
+    pub(super) fn own_delay(&mut self, plan: &Plan) -> u64 {
+        self.dice.below(plan.own_us + 1)
+    }
+
+    /// A time soon after now.
+    pub(super) fn soon(&mut self) -> u64 {
+        self.now_us + self.dice.between(UNIT_US / 2, 8 * UNIT_US)
+    }
+}
+
+fn view_of(views: &Views, member: MemberId, round: Round) -> Option<View> {
+    views.get(member.index())?.get(&round).copied()
+}
+
+/// A number below 1,000 that is the same for all letters of a class.
+fn class(salt: u64, by_view: bool, posted: &Posted) -> u64 {
+    let view = if by_view { posted.letter.view } else { View(0) };
+    let mut hasher = DefaultHasher::new();
+    (salt, posted.letter.kind, posted.letter.round.0, view.0, posted.from.0, posted.to.0).hash(&mut hasher);
+    hasher.finish() % 1_000
+}
