@@ -1,0 +1,589 @@
+//! Key generation among all members of a manifest, up to the point where every member holds the whole signed epoch record.
+//!
+//! A sans-IO state machine around [`Dkg`]; [`driver`] connects it to the mesh and to the disk. All members take part:
+//!
+//! 1. **Hello**: each process draws a random number. The session's id is the hash of the manifest and all members' numbers,
+//!    so a process that starts again never meets its own former session, in which it would contradict itself.
+//! 2. The key generation, which compares transcripts.
+//! 3. **Endorse**: each member signs the epoch record with its identity and brings fresh nonce commitments.
+//! 4. **Sign**: the first `n - f` members make the group's first signature, the one on the epoch record.
+//! 5. **Staged**: each member checks the whole pin, writes it and its shares to the disk under provisional names, and says
+//!    which pin it holds. When all say the same, everybody gives the files their names.
+//! 6. **Done**: a member has finished and goes when all have.
+
+pub(crate) mod driver;
+mod message;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use rand_core::CryptoRngCore;
+use thiserror::Error;
+use touchstone_crypto::{
+    AggregateError, CoinSecretShare, Dkg, DkgEnvelope, DkgError, DkgOutput, DkgSetup, IdentityKey,
+    IdentityPublic, KeyError, NonceStore, Nonces, SignError, SignTarget, SignatureShare, SignerSet,
+    SigningPublic, SigningShare, aggregate, sign, verify_epoch_record,
+};
+use touchstone_types::{
+    Committee, CommitteeError, Digest, EpochRecord, GroupSignatureEntry, Manifest, MemberId,
+    MemberSignature, NonceCommitments, Pin, sha256,
+};
+
+use crate::network::{self, Network, NetworkError};
+pub(crate) use message::{FRAME_BYTES_MAX, Said};
+
+const SESSION_TAG: &[u8] = b"touchstone/dkg/session/1";
+/// Messages of one member that are kept for a session which has not begun here.
+const EARLY_MAX: usize = 8;
+
+/// Why there will be no keys.
+#[derive(Debug, Error)]
+pub(crate) enum CeremonyError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Committee(#[from] CommitteeError),
+    #[error(transparent)]
+    Setup(#[from] touchstone_crypto::dkg::DkgSetupError),
+    #[error(transparent)]
+    Dkg(#[from] DkgError),
+    #[error("the new keys do not fit together: {0}")]
+    Keys(#[from] KeyError),
+    #[error("signing the epoch record: {0}")]
+    Sign(#[from] SignError),
+    #[error("signing the epoch record: {0}")]
+    Aggregate(#[from] AggregateError),
+    #[error("member {member}: {problem}")]
+    Member {
+        member: MemberId,
+        problem: &'static str,
+    },
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Send to one member, or to all others.
+    Send(Option<MemberId>, Said),
+    /// A session begins: whatever was sent in an earlier one is void.
+    Begin,
+    /// Write pin and shares to the disk under provisional names, then call [`Ceremony::staged`].
+    Stage,
+    /// Everybody holds the same: give the files their names.
+    Commit,
+    /// Everybody has finished.
+    Leave,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    Hello,
+    Keys,
+    Endorse,
+    Sign,
+    Staging,
+    Done,
+}
+
+impl Stage {
+    /// What a person reads.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Hello => "gathering the members",
+            Self::Keys => "generating the keys",
+            Self::Endorse => "collecting every member's signature on the epoch record",
+            Self::Sign => "making the group's first signature",
+            Self::Staging => "comparing the results",
+            Self::Done => "finished, waiting for the others",
+        }
+    }
+}
+
+/// One session.
+struct Session {
+    id: Digest,
+    dkg: Dkg,
+    output: Option<DkgOutput>,
+    record: Option<EpochRecord>,
+    nonces: Vec<Nonces>,
+    endorsements: BTreeMap<MemberId, (MemberSignature, Vec<NonceCommitments>)>,
+    endorsed: bool,
+    shares: BTreeMap<MemberId, Vec<SignatureShare>>,
+    network: Option<Network>,
+    staged: BTreeMap<MemberId, Digest>,
+}
+
+/// One member's part.
+pub(crate) struct Ceremony<G: CryptoRngCore> {
+    manifest: Manifest,
+    committee: Committee,
+    identities: Vec<IdentityPublic>,
+    me: MemberId,
+    identity: Arc<IdentityKey>,
+    rng: G,
+    hellos: BTreeMap<MemberId, [u8; 32]>,
+    /// Sessions of this process; none is entered twice.
+    entered: Vec<Digest>,
+    session: Option<Session>,
+    early: BTreeMap<MemberId, VecDeque<Said>>,
+    committed: bool,
+    done: BTreeMap<MemberId, ()>,
+}
+
+impl<G: CryptoRngCore> Ceremony<G> {
+    /// The part of the member that has this identity.
+    pub(crate) fn new(
+        manifest: Manifest,
+        identity: Arc<IdentityKey>,
+        mut rng: G,
+    ) -> Result<Self, CeremonyError> {
+        let me = network::member_of(&manifest, identity.public())?;
+        let mut number = [0; 32];
+        rng.fill_bytes(&mut number);
+        Ok(Self {
+            committee: manifest.committee()?,
+            identities: network::identities(&manifest)?,
+            manifest,
+            me,
+            identity,
+            rng,
+            hellos: BTreeMap::from([(me, number)]),
+            entered: Vec::new(),
+            session: None,
+            early: BTreeMap::new(),
+            committed: false,
+            done: BTreeMap::new(),
+        })
+    }
+
+    /// What to say first, and again after every [`Action::Begin`].
+    pub(crate) fn hello(&self) -> Said {
+        Said::Hello {
+            manifest: self.manifest.hash(),
+            number: self.hellos.get(&self.me).copied().unwrap_or_default(),
+        }
+    }
+
+    /// The member's index.
+    pub(crate) fn me(&self) -> MemberId {
+        self.me
+    }
+
+    /// How far it is.
+    pub(crate) fn stage(&self) -> Stage {
+        match &self.session {
+            _ if self.committed => Stage::Done,
+            None => Stage::Hello,
+            Some(s) if s.output.is_none() => Stage::Keys,
+            Some(s) if !s.endorsed => Stage::Endorse,
+            Some(s) if s.network.is_none() => Stage::Sign,
+            Some(_) => Stage::Staging,
+        }
+    }
+
+    /// Who is waited for.
+    pub(crate) fn waiting_for(&self) -> Vec<MemberId> {
+        let signers = self.committee.signing_threshold();
+        let missing = |m: &MemberId| match (&self.session, self.stage()) {
+            (_, Stage::Done) => !self.done.contains_key(m),
+            (Some(s), Stage::Endorse) => !s.endorsements.contains_key(m),
+            (Some(s), Stage::Sign) => m.index() < signers && !s.shares.contains_key(m),
+            (Some(s), Stage::Staging) => !s.staged.contains_key(m),
+            _ => !self.hellos.contains_key(m),
+        };
+        match (&self.session, self.stage()) {
+            (Some(s), Stage::Keys) => s.dkg.waiting_for(),
+            _ => self
+                .committee
+                .members()
+                .filter(|m| *m != self.me)
+                .filter(missing)
+                .collect(),
+        }
+    }
+
+    /// The result, once it is there: the network and the member's secrets.
+    pub(crate) fn result(&self) -> Option<(&Network, &[SigningShare], &CoinSecretShare)> {
+        let session = self.session.as_ref()?;
+        let output = session.output.as_ref()?;
+        Some((session.network.as_ref()?, &output.keys, &output.coin))
+    }
+
+    /// Takes what a member said on its own link.
+    pub(crate) fn handle(
+        &mut self,
+        from: MemberId,
+        said: Said,
+    ) -> Result<Vec<Action>, CeremonyError> {
+        if from == self.me || !self.committee.contains(from) {
+            return Ok(Vec::new());
+        }
+        match said {
+            Said::Hello { manifest, number } => self.on_hello(from, manifest, number),
+            Said::Done => {
+                self.done.insert(from, ());
+                Ok(self.leave())
+            }
+            said if self.session.as_ref().map(|s| s.id) == said.session() => {
+                self.on_said(from, said)
+            }
+            said => {
+                let early = self.early.entry(from).or_default();
+                if early.len() >= EARLY_MAX {
+                    early.pop_front();
+                }
+                early.push_back(said);
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// The files lie on the disk under provisional names.
+    pub(crate) fn staged(&mut self) -> Result<Vec<Action>, CeremonyError> {
+        let me = self.me;
+        let Some((session, pin)) = self.session.as_mut().and_then(|s| {
+            let pin = pin_digest(s.network.as_ref()?.pin());
+            Some((s, pin))
+        }) else {
+            return Ok(Vec::new());
+        };
+        session.staged.insert(me, pin);
+        let mut actions = vec![Action::Send(
+            None,
+            Said::Staged {
+                session: session.id,
+                pin,
+            },
+        )];
+        actions.extend(self.compare()?);
+        Ok(actions)
+    }
+
+    /// The files have their names.
+    pub(crate) fn committed(&mut self) -> Vec<Action> {
+        self.committed = true;
+        let mut actions = vec![Action::Send(None, Said::Done)];
+        actions.extend(self.leave());
+        actions
+    }
+
+    fn leave(&self) -> Vec<Action> {
+        let all = self.done.len().saturating_add(1) >= usize::from(self.committee.n());
+        if self.committed && all {
+            vec![Action::Leave]
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn on_hello(
+        &mut self,
+        from: MemberId,
+        manifest: Digest,
+        number: [u8; 32],
+    ) -> Result<Vec<Action>, CeremonyError> {
+        if manifest != self.manifest.hash() {
+            let problem = "it was started with another manifest";
+            return Err(CeremonyError::Member {
+                member: from,
+                problem,
+            });
+        }
+        if self.committed || self.hellos.get(&from) == Some(&number) {
+            return Ok(Vec::new());
+        }
+        if self.hellos.insert(from, number).is_some() {
+            tracing::warn!(member = %from, "the member has started again; so does the key generation");
+        }
+        self.session = None;
+        if self.hellos.len() < usize::from(self.committee.n()) {
+            return Ok(vec![Action::Begin]);
+        }
+        let mut actions = vec![Action::Begin];
+        actions.extend(self.begin(from)?);
+        Ok(actions)
+    }
+
+    fn begin(&mut self, last: MemberId) -> Result<Vec<Action>, CeremonyError> {
+        let manifest = self.manifest.hash();
+        let numbers: Vec<u8> = self.hellos.values().flatten().copied().collect();
+        let id = sha256(&[SESSION_TAG, &manifest.0, &numbers]);
+        if self.entered.contains(&id) {
+            let problem = "it fell back to a number that it had given up";
+            return Err(CeremonyError::Member {
+                member: last,
+                problem,
+            });
+        }
+        self.entered.push(id);
+        let setup = DkgSetup {
+            session: id,
+            me: self.me,
+            committee: self.committee,
+            members: self.identities.clone(),
+            suites: self.manifest.suites.clone(),
+        };
+        let (dkg, envelopes) = Dkg::new(setup, Arc::clone(&self.identity), &mut self.rng)?;
+        self.session = Some(Session {
+            id,
+            dkg,
+            output: None,
+            record: None,
+            nonces: Vec::new(),
+            endorsements: BTreeMap::new(),
+            endorsed: false,
+            shares: BTreeMap::new(),
+            network: None,
+            staged: BTreeMap::new(),
+        });
+        let mut actions = send_envelopes(envelopes);
+        for (from, kept) in std::mem::take(&mut self.early) {
+            for said in kept {
+                if said.session() == Some(id) {
+                    actions.extend(self.on_said(from, said)?);
+                }
+            }
+        }
+        Ok(actions)
+    }
+
+    fn on_said(&mut self, from: MemberId, said: Said) -> Result<Vec<Action>, CeremonyError> {
+        let Some(session) = self.session.as_mut() else {
+            return Ok(Vec::new());
+        };
+        match said {
+            Said::Envelope(envelope) => {
+                if envelope.from != from {
+                    let problem = "it passed on the envelope of another member";
+                    return Err(CeremonyError::Member {
+                        member: from,
+                        problem,
+                    });
+                }
+                let mut actions = send_envelopes(session.dkg.handle(envelope)?);
+                if let Some(output) = session.dkg.take_output() {
+                    actions.extend(self.endorse(output)?);
+                }
+                return Ok(actions);
+            }
+            Said::Endorse {
+                signature, nonces, ..
+            } => {
+                session
+                    .endorsements
+                    .entry(from)
+                    .or_insert((signature, nonces));
+            }
+            Said::Shares { shares, .. } => {
+                session.shares.entry(from).or_insert(shares);
+            }
+            Said::Staged { pin, .. } => {
+                session.staged.entry(from).or_insert(pin);
+                return self.compare();
+            }
+            Said::Hello { .. } | Said::Done => {}
+        }
+        let mut actions = self.sign()?;
+        actions.extend(self.assemble()?);
+        Ok(actions)
+    }
+
+    /// Signs the record with the identity, and offers nonces for the group's signature.
+    fn endorse(&mut self, output: DkgOutput) -> Result<Vec<Action>, CeremonyError> {
+        let Some(session) = self.session.as_mut() else {
+            return Ok(Vec::new());
+        };
+        let record = output
+            .public
+            .clone()
+            .into_record(self.manifest.epoch, self.manifest.hash());
+        let signature = self.identity.sign_epoch_record(&record);
+        let mut store = NonceStore::new(&mut self.rng);
+        let mut commitments = Vec::new();
+        for share in &output.keys {
+            let (id, commitment) = store.fresh(share, &mut self.rng);
+            commitments.push(commitment);
+            session.nonces.extend(store.take(id));
+        }
+        session
+            .endorsements
+            .insert(self.me, (signature, commitments.clone()));
+        session.record = Some(record);
+        session.output = Some(output);
+        let said = Said::Endorse {
+            session: session.id,
+            signature,
+            nonces: commitments,
+        };
+        let mut actions = vec![Action::Send(None, said)];
+        actions.extend(self.sign()?);
+        actions.extend(self.assemble()?);
+        Ok(actions)
+    }
+
+    /// Once everybody has endorsed: this member's shares of the group's signature, if it is one of the signers.
+    fn sign(&mut self) -> Result<Vec<Action>, CeremonyError> {
+        let (me, n, threshold) = (
+            self.me,
+            usize::from(self.committee.n()),
+            self.committee.signing_threshold(),
+        );
+        let Some(session) = self
+            .session
+            .as_mut()
+            .filter(|s| !s.endorsed && s.endorsements.len() == n)
+        else {
+            return Ok(Vec::new());
+        };
+        let (Some(record), Some(output)) = (&mut session.record, &session.output) else {
+            return Ok(Vec::new());
+        };
+        for (member, (signature, _)) in &session.endorsements {
+            let key = self.identities.get(member.index());
+            if !key.is_some_and(|key| verify_epoch_record(key, record, signature).is_ok()) {
+                let problem =
+                    "its signature is not one on this epoch record: its keys differ from ours";
+                return Err(CeremonyError::Member {
+                    member: *member,
+                    problem,
+                });
+            }
+        }
+        record.member_signatures = session.endorsements.values().map(|(s, _)| *s).collect();
+        session.endorsed = true;
+        if me.index() >= threshold {
+            return Ok(Vec::new());
+        }
+        let mut shares = Vec::new();
+        for (share, nonces) in output.keys.iter().zip(session.nonces.drain(..)) {
+            let set = signer_set(&session.endorsements, share.suite(), threshold)?;
+            shares.push(sign(share, nonces, &set, &SignTarget::EpochRecord(record))?);
+        }
+        session.shares.insert(me, shares.clone());
+        Ok(vec![Action::Send(
+            None,
+            Said::Shares {
+                session: session.id,
+                shares,
+            },
+        )])
+    }
+
+    /// Once all signers' shares are there: the group's signatures, and the whole pin.
+    fn assemble(&mut self) -> Result<Vec<Action>, CeremonyError> {
+        let threshold = self.committee.signing_threshold();
+        let Some(session) = self
+            .session
+            .as_mut()
+            .filter(|s| s.endorsed && s.network.is_none())
+        else {
+            return Ok(Vec::new());
+        };
+        let signers = || self.committee.members().take(threshold);
+        let Some(mut record) = session.record.clone() else {
+            return Ok(Vec::new());
+        };
+        if !signers().all(|m| session.shares.contains_key(&m)) {
+            return Ok(Vec::new());
+        }
+        for (position, keys) in record.keys.iter().enumerate() {
+            let public = SigningPublic::new(self.committee, keys)?;
+            let set = signer_set(&session.endorsements, keys.suite, threshold)?;
+            let share = |m: MemberId| {
+                let share = session
+                    .shares
+                    .get(&m)
+                    .and_then(|s| s.get(position))
+                    .copied();
+                let problem = "it sent no share for one of the suites";
+                share
+                    .map(|s| (m, s))
+                    .ok_or(CeremonyError::Member { member: m, problem })
+            };
+            let shares = signers().map(share).collect::<Result<Vec<_>, _>>()?;
+            let signature = aggregate(&public, &set, &shares, &SignTarget::EpochRecord(&record))?;
+            record.group_signatures.push(GroupSignatureEntry {
+                suite: keys.suite,
+                signature: signature.into_bytes(),
+            });
+            // The digest that is signed does not cover the signatures, so the next suite signs the same.
+        }
+        let pin = Pin {
+            genesis_manifest: self.manifest.clone(),
+            genesis_record: record,
+            later: Vec::new(),
+        };
+        session.network = Some(Network::new(pin)?);
+        Ok(vec![Action::Stage])
+    }
+
+    /// Whether everybody holds the same pin.
+    fn compare(&self) -> Result<Vec<Action>, CeremonyError> {
+        let n = usize::from(self.committee.n());
+        let Some(session) = self
+            .session
+            .as_ref()
+            .filter(|s| s.staged.len() == n && !self.committed)
+        else {
+            return Ok(Vec::new());
+        };
+        let mine = session.staged.get(&self.me);
+        match session.staged.iter().find(|(_, pin)| Some(*pin) != mine) {
+            None => Ok(vec![Action::Commit]),
+            Some((member, _)) => {
+                let problem = "it ended with another network.json than ours";
+                Err(CeremonyError::Member {
+                    member: *member,
+                    problem,
+                })
+            }
+        }
+    }
+}
+
+/// The bytes of `network.json`.
+pub(crate) fn pin_bytes(pin: &Pin) -> Vec<u8> {
+    // Text, integers and lists: it always has a form.
+    let mut bytes = serde_json::to_vec_pretty(pin).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+fn pin_digest(pin: &Pin) -> Digest {
+    sha256(&[&pin_bytes(pin)])
+}
+
+fn send_envelopes(envelopes: Vec<DkgEnvelope>) -> Vec<Action> {
+    let send = |e: DkgEnvelope| Action::Send(e.to, Said::Envelope(e));
+    envelopes.into_iter().map(send).collect()
+}
+
+/// The first members, with the commitments that they endorsed with.
+fn signer_set(
+    endorsements: &BTreeMap<MemberId, (MemberSignature, Vec<NonceCommitments>)>,
+    suite: touchstone_types::Suite,
+    threshold: usize,
+) -> Result<SignerSet, CeremonyError> {
+    let commitments = |(member, (_, nonces)): (&MemberId, &(_, Vec<NonceCommitments>))| {
+        let nonce = nonces.iter().find(|n| n.suite == suite);
+        let problem = "it brought no nonce commitments for one of the suites";
+        nonce
+            .map(|n| (*member, n.bytes.clone()))
+            .ok_or(CeremonyError::Member {
+                member: *member,
+                problem,
+            })
+    };
+    let entries = endorsements
+        .iter()
+        .take(threshold)
+        .map(commitments)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(SignerSet::decode(suite, &entries)?)
+}
+
+#[cfg(test)]
+mod tests;
