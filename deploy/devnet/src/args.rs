@@ -142,7 +142,8 @@ impl FromStr for At {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "must be ID@K: a member from 0 and a number of attested rounds from 1, such as 2@10";
+        const FORM: &str =
+            "must be ID@K: a member from 0 and a number of attested rounds from 1, such as 2@10";
         let (member, round) = text.split_once('@').ok_or(FORM)?;
         match (member.parse(), round.parse()) {
             (Ok(member), Ok(round)) if round > 0 => Ok(Self { member, round }),
@@ -168,12 +169,32 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let cli = parse("devnet --nodes 7 --market replay:h --kill 2@10 --kill 3@11 --restart 2@20 --rounds 5 --json");
+        let cli = parse(
+            "devnet --nodes 7 --market replay:h --kill 2@10 --kill 3@11 --restart 2@20 --rounds 5 --json",
+        );
         let run = cli.expect("valid").run;
         assert_eq!(run.nodes, Some(7));
         assert_eq!(run.market, Some(MarketArg::Replay("h".into())));
-        assert_eq!(run.kill, [At { member: 2, round: 10 }, At { member: 3, round: 11 }]);
-        assert_eq!(run.restart, [At { member: 2, round: 20 }]);
+        assert_eq!(
+            run.kill,
+            [
+                At {
+                    member: 2,
+                    round: 10
+                },
+                At {
+                    member: 3,
+                    round: 11
+                }
+            ]
+        );
+        assert_eq!(
+            run.restart,
+            [At {
+                member: 2,
+                round: 20
+            }]
+        );
         assert!(run.json);
     }
 

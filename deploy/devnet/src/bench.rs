@@ -18,9 +18,9 @@ use crate::{
 /// Rounds before the measurement, in which connections and caches settle.
 const WARM_UP: u64 = 5;
 const STALL: Duration = Duration::from_secs(60);
-/// The nodes' counters of payload, framing included, on the links between members.
-const SENT: &str = "oracle_mesh_bytes_sent_total";
-const RECEIVED: &str = "oracle_mesh_bytes_received_total";
+/// The nodes' counters of frames with their heads, on the links between members.
+const SENT: &str = "touchstone_peer_bytes_out_total";
+const RECEIVED: &str = "touchstone_peer_bytes_in_total";
 
 /// The figures of one size.
 #[derive(Debug, Serialize)]
@@ -95,10 +95,15 @@ async fn measure(nodes: u16, args: &BenchArgs) -> anyhow::Result<Figures> {
     let tally = attested(&mut consumer, args.rounds).await?;
     let after = usage(&devnet).await?;
     let unclean = devnet.stop().await;
-    anyhow::ensure!(unclean.is_empty(), "did not stop in order: {}", unclean.join(", "));
+    anyhow::ensure!(
+        unclean.is_empty(),
+        "did not stop in order: {}",
+        unclean.join(", ")
+    );
     // Whoever computes does so in every round that the clock starts, attested or not.
     let parts = tally.rounds().saturating_mul(u64::from(nodes)).max(1);
-    let difference = |pick: fn(&Usage) -> Option<u64>| Some(pick(&after)?.saturating_sub(pick(&before)?));
+    let difference =
+        |pick: fn(&Usage) -> Option<u64>| Some(pick(&after)?.saturating_sub(pick(&before)?));
     Ok(Figures {
         nodes,
         rounds: tally.rounds(),
@@ -117,7 +122,8 @@ async fn attested(consumer: &mut Consumer, count: u64) -> anyhow::Result<Tally> 
     while tally.attested() < count {
         let since = Instant::now();
         let seen = tokio::time::timeout(STALL, consumer.rounds.recv()).await;
-        let seen = seen.with_context(|| format!("no attested round for {:.0?}", since.elapsed()))?;
+        let seen =
+            seen.with_context(|| format!("no attested round for {:.0?}", since.elapsed()))?;
         let seen = seen.context("the stream of rounds ended")?;
         tally.add(seen.round, seen.latency_us);
     }
@@ -137,7 +143,13 @@ async fn usage(devnet: &Devnet) -> anyhow::Result<Usage> {
             anyhow::bail!("a member is down");
         };
         let url = format!("http://127.0.0.1:{}/metrics", ports.http);
-        let page = http.get(&url).send().await?.error_for_status()?.text().await?;
+        let page = http
+            .get(&url)
+            .send()
+            .await?
+            .error_for_status()?
+            .text()
+            .await?;
         all.cpu_ms = add(all.cpu_ms, procfs::cpu_ms(pid));
         all.sent = add(all.sent, procfs::counter_sum(&page, SENT));
         all.received = add(all.received, procfs::counter_sum(&page, RECEIVED));
@@ -149,7 +161,14 @@ fn table(sizes: &[Figures], interval_ms: u64, cores: usize) -> String {
     let mut out = format!(
         "a round every {interval_ms} ms; nodes, aggregator, market and devnet share {cores} cores\n\
          {:>5} {:>8} {:>7} {:>10} {:>10} {:>16} {:>14} {:>14}",
-        "nodes", "attested", "missed", "p50 ms", "p99 ms", "CPU ms/node,rnd", "B sent/nd,rnd", "B recv/nd,rnd"
+        "nodes",
+        "attested",
+        "missed",
+        "p50 ms",
+        "p99 ms",
+        "CPU ms/node,rnd",
+        "B sent/nd,rnd",
+        "B recv/nd,rnd"
     );
     let float = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}"));
     let whole = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |v| v.to_string());
@@ -180,7 +199,10 @@ mod tests {
             rounds: 60,
             attested: 59,
             missed: 1,
-            latency_ms: Latency { p50: Some(31.5), p99: Some(80.0) },
+            latency_ms: Latency {
+                p50: Some(31.5),
+                p99: Some(80.0),
+            },
             cpu_ms_per_node_round: Some(4.25),
             sent_bytes_per_node_round: Some(12_345),
             received_bytes_per_node_round: None,
@@ -188,6 +210,9 @@ mod tests {
         let text = table(&[figures], 1_000, 2);
         let line = text.lines().last().expect("a line");
         let cells: Vec<&str> = line.split_whitespace().collect();
-        assert_eq!(cells, ["7", "59", "1", "31.50", "80.00", "4.25", "12345", "-"]);
+        assert_eq!(
+            cells,
+            ["7", "59", "1", "31.50", "80.00", "4.25", "12345", "-"]
+        );
     }
 }

@@ -33,12 +33,23 @@ impl Child {
     ///
     /// # Errors
     /// No log file, or no process to be had.
-    pub(crate) fn start(name: &str, role: Role, arguments: &[&str], folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        name: &str,
+        role: Role,
+        arguments: &[&str],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         let log = log_file(folder, role);
         let output = append(&log)?;
         let errors = output.try_clone()?;
         let mut process = roles::command(role)
-            .and_then(|mut command| command.args(arguments).stdout(output).stderr(errors).spawn())
+            .and_then(|mut command| {
+                command
+                    .args(arguments)
+                    .stdout(output)
+                    .stderr(errors)
+                    .spawn()
+            })
             .with_context(|| format!("{name} cannot be started"))?;
         let pid_file = folder.join("pid");
         if let Some(pid) = process.id() {
@@ -68,8 +79,13 @@ impl Child {
         let log = log_file(folder, role);
         let errors = append(&log)?;
         let mut command = roles::command(role)?;
-        command.args(arguments).stdout(std::process::Stdio::piped()).stderr(errors);
-        let mut process = command.spawn().with_context(|| format!("{name} cannot be started"))?;
+        command
+            .args(arguments)
+            .stdout(std::process::Stdio::piped())
+            .stderr(errors);
+        let mut process = command
+            .spawn()
+            .with_context(|| format!("{name} cannot be started"))?;
         // `wait_with_output` would close the leash at once.
         let leash = process.stdin.take();
         let output = timeout(patience, process.wait_with_output()).await;
@@ -78,7 +94,12 @@ impl Child {
             anyhow::bail!("{name}: not done after {patience:?}\n{}", tail(&log));
         };
         let output = output?;
-        anyhow::ensure!(output.status.success(), "{name}: {}\n{}", output.status, tail(&log));
+        anyhow::ensure!(
+            output.status.success(),
+            "{name}: {}\n{}",
+            output.status,
+            tail(&log)
+        );
         Ok(output.stdout)
     }
 

@@ -54,7 +54,12 @@ impl Consumer {
         let verifier = Verifier::from_pin(pin).context("the pin")?;
         let client = Client::builder(verifier).endpoint(plan.api_url()).build()?;
         let manifest = pin.newest().0;
-        let feeds: Vec<FeedName> = manifest.feeds.iter().map(|f| f.name).take(FEEDS_SHOWN).collect();
+        let feeds: Vec<FeedName> = manifest
+            .feeds
+            .iter()
+            .map(|f| f.name)
+            .take(FEEDS_SHOWN)
+            .collect();
         let first = *feeds.first().context("a network without feeds")?;
         let clock = manifest.clock();
         let (rounds_in, rounds) = mpsc::channel(1_024);
@@ -62,9 +67,18 @@ impl Consumer {
         let (health_in, health) = watch::channel(vec![false; plan.members.len()]);
         let news = Arc::new(Notify::new());
         let mut tasks = JoinSet::new();
-        tasks.spawn(follow(client.clone(), first, clock, rounds_in, Arc::clone(&news)));
+        tasks.spawn(follow(
+            client.clone(),
+            first,
+            clock,
+            rounds_in,
+            Arc::clone(&news),
+        ));
         tasks.spawn(fetch(client.clone(), feeds.clone(), prices_in, news));
-        tasks.spawn(check_health(plan.members.iter().map(|m| m.http).collect(), health_in));
+        tasks.spawn(check_health(
+            plan.members.iter().map(|m| m.http).collect(),
+            health_in,
+        ));
         Ok(Self {
             client,
             feeds,
@@ -84,7 +98,9 @@ impl Consumer {
     pub(crate) fn price(&self, feed: FeedName) -> Option<VerifiedPrice> {
         let update = self.prices.borrow();
         let update = update.as_ref()?;
-        let any = Status::all().fold(Policy::fresh(unix_us() / 1_000, u64::MAX), |p, (s, _)| p.allow_status(s));
+        let any = Status::all().fold(Policy::fresh(unix_us() / 1_000, u64::MAX), |p, (s, _)| {
+            p.allow_status(s)
+        });
         update.price(feed, &any.max_skew(u64::MAX)).ok()
     }
 

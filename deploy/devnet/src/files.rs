@@ -26,7 +26,11 @@ impl DataDir {
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         let temporary = match path {
             Some(_) => None,
-            None => Some(tempfile::Builder::new().prefix("touchstone-devnet-").tempdir()?),
+            None => Some(
+                tempfile::Builder::new()
+                    .prefix("touchstone-devnet-")
+                    .tempdir()?,
+            ),
         };
         let path = temporary.as_ref().map_or(path, |t| Some(t.path()));
         let path = path.context("a data directory")?;
@@ -38,11 +42,16 @@ impl DataDir {
             !foreign,
             "--data-dir {shown}: must be empty, new, or the data directory of a devnet; it holds something else"
         );
-        let lock = File::create(path.join(LOCK)).with_context(|| format!("--data-dir {shown}: cannot be written"))?;
+        let lock = File::create(path.join(LOCK))
+            .with_context(|| format!("--data-dir {shown}: cannot be written"))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => anyhow::bail!("--data-dir {shown}: another devnet is running in it"),
-            Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("--data-dir {shown}: no lock")),
+            Err(TryLockError::WouldBlock) => {
+                anyhow::bail!("--data-dir {shown}: another devnet is running in it")
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("--data-dir {shown}: no lock"));
+            }
         }
         Ok(Self {
             path,
@@ -135,7 +144,9 @@ mod tests {
     fn what_belongs_to_others_is_left_alone() {
         let folder = tempfile::tempdir().expect("folder");
         fs::write(folder.path().join("thesis.tex"), "x").expect("written");
-        let error = DataDir::open(Some(folder.path())).expect_err("foreign").to_string();
+        let error = DataDir::open(Some(folder.path()))
+            .expect_err("foreign")
+            .to_string();
         assert!(error.contains("something else"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 1);
     }

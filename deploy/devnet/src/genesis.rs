@@ -26,7 +26,8 @@ pub(crate) async fn create(
 ) -> anyhow::Result<Pin> {
     for left in [data.members(), data.aggregator()] {
         if left.exists() {
-            fs::remove_dir_all(&left).with_context(|| format!("{} cannot be removed", left.display()))?;
+            fs::remove_dir_all(&left)
+                .with_context(|| format!("{} cannot be removed", left.display()))?;
         }
     }
     let identities = init_all(data, plan).await?;
@@ -45,8 +46,13 @@ pub(crate) async fn create(
         "the members generated keys for another manifest than {}",
         data.genesis().display()
     );
-    let key = pin.group_key(Suite::Ed25519).map(hex::encode).unwrap_or_default();
-    say(format!("group key generated together, held by nobody: ed25519 {key}"));
+    let key = pin
+        .group_key(Suite::Ed25519)
+        .map(hex::encode)
+        .unwrap_or_default();
+    say(format!(
+        "group key generated together, held by nobody: ed25519 {key}"
+    ));
     Ok(pin)
 }
 
@@ -55,12 +61,21 @@ async fn init_all(data: &DataDir, plan: &Plan) -> anyhow::Result<Vec<Digest>> {
     let mut identities = Vec::new();
     for (id, ports) in plan.members() {
         let folder = data.member(id);
-        fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
         let listen = format!("127.0.0.1:{}", ports.quic);
         let http = format!("127.0.0.1:{}", ports.http);
         let dir = utf8(&folder)?;
         let arguments = [
-            "init", "--dir", dir, "--listen", &listen, "--http", &http, "--insecure-no-password", "--json",
+            "init",
+            "--dir",
+            dir,
+            "--listen",
+            &listen,
+            "--http",
+            &http,
+            "--insecure-no-password",
+            "--json",
         ];
         let name = format!("init of member {id}");
         let output = Child::output(&name, Role::Node, &arguments, &folder, INIT_PATIENCE).await?;
@@ -76,13 +91,20 @@ fn identity(output: &[u8]) -> Option<Digest> {
     Digest::from_hex(value.get("identity")?.as_str()?).ok()
 }
 
-fn manifest(plan: &Plan, identities: &[Digest], mut feeds: Vec<FeedSpec>) -> anyhow::Result<Manifest> {
+fn manifest(
+    plan: &Plan,
+    identities: &[Digest],
+    mut feeds: Vec<FeedSpec>,
+) -> anyhow::Result<Manifest> {
     feeds.sort_by_key(|feed| feed.name);
-    let members = plan.members().zip(identities).map(|((id, ports), identity)| Member {
-        id: MemberId(id),
-        identity: *identity,
-        address: format!("127.0.0.1:{}", ports.quic),
-    });
+    let members = plan
+        .members()
+        .zip(identities)
+        .map(|((id, ports), identity)| Member {
+            id: MemberId(id),
+            identity: *identity,
+            address: format!("127.0.0.1:{}", ports.quic),
+        });
     // Rounds are numbered by the clock from 1970, so that a network begun later on the same clock has higher ones.
     let first_round = unix_ms().div_ceil(plan.interval_ms);
     let manifest = Manifest {
@@ -108,7 +130,13 @@ async fn generate_keys(data: &DataDir, plan: &Plan) -> anyhow::Result<()> {
         let (folder, manifest) = (data.member(id), data.genesis());
         runs.spawn(async move {
             let config = config_path(&folder);
-            let arguments = ["dkg", "--config", utf8(&config)?, "--manifest", utf8(&manifest)?];
+            let arguments = [
+                "dkg",
+                "--config",
+                utf8(&config)?,
+                "--manifest",
+                utf8(&manifest)?,
+            ];
             let name = format!("key generation of member {id}");
             Child::output(&name, Role::Node, &arguments, &folder, DKG_PATIENCE).await
         });
@@ -125,9 +153,14 @@ fn agreed_pin(data: &DataDir, plan: &Plan) -> anyhow::Result<Pin> {
     let mut agreed: Option<Vec<u8>> = None;
     for (id, _) in plan.members() {
         let path = data.member(id).join("network.json");
-        let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let bytes =
+            fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         match &agreed {
-            Some(first) => anyhow::ensure!(*first == bytes, "{}: another pin than member 0's", path.display()),
+            Some(first) => anyhow::ensure!(
+                *first == bytes,
+                "{}: another pin than member 0's",
+                path.display()
+            ),
             None => agreed = Some(bytes),
         }
     }
@@ -150,7 +183,9 @@ pub(crate) fn set_polling(folder: &Path, polling: &FeedsConfig) -> anyhow::Resul
     let path = config_path(folder);
     let shown = path.display();
     let text = fs::read_to_string(&path).with_context(|| format!("{shown} cannot be read"))?;
-    let mut config: toml::Table = text.parse().with_context(|| format!("{shown} is no TOML"))?;
+    let mut config: toml::Table = text
+        .parse()
+        .with_context(|| format!("{shown} is no TOML"))?;
     config.insert("feeds".to_owned(), toml::Value::try_from(polling)?);
     files::write(&path, toml::to_string(&config)?.as_bytes())
 }
@@ -160,8 +195,12 @@ pub(crate) fn set_polling(folder: &Path, polling: &FeedsConfig) -> anyhow::Resul
 /// # Errors
 /// A path that is not UTF-8.
 pub(crate) fn utf8(path: &Path) -> anyhow::Result<&str> {
-    path.to_str()
-        .with_context(|| format!("{}: the path of the data directory must be UTF-8", path.display()))
+    path.to_str().with_context(|| {
+        format!(
+            "{}: the path of the data directory must be UTF-8",
+            path.display()
+        )
+    })
 }
 
 /// Reads a list of feeds: JSON (a list, or an object with the list `feeds`) or TOML (`[[feeds]]`), told by the extension.
@@ -192,7 +231,11 @@ pub(crate) fn read_feeds(path: &Path) -> anyhow::Result<Vec<FeedSpec>> {
             Json::List(feeds) | Json::File(File { feeds }) => feeds,
         }
     };
-    anyhow::ensure!(!feeds.is_empty(), "{}: lists no feed, at least 1 is needed", name());
+    anyhow::ensure!(
+        !feeds.is_empty(),
+        "{}: lists no feed, at least 1 is needed",
+        name()
+    );
     Ok(feeds)
 }
 
@@ -214,15 +257,26 @@ mod tests {
         let feeds = default_feeds();
         let list = serde_json::to_string(&feeds).expect("json");
         assert_eq!(read("feeds.json", &list).expect("list"), feeds);
-        assert_eq!(read("feeds.json", &format!("{{\"feeds\":{list}}}")).expect("object"), feeds);
+        assert_eq!(
+            read("feeds.json", &format!("{{\"feeds\":{list}}}")).expect("object"),
+            feeds
+        );
         let mut table = toml::Table::new();
-        table.insert("feeds".to_owned(), toml::Value::try_from(&feeds).expect("toml"));
+        table.insert(
+            "feeds".to_owned(),
+            toml::Value::try_from(&feeds).expect("toml"),
+        );
         assert_eq!(read("feeds.toml", &table.to_string()).expect("toml"), feeds);
     }
 
     #[test]
     fn errors_name_the_file() {
-        for (name, text) in [("a.json", "[]"), ("b.json", "[{\"name\":\"BTC-USD\"}]"), ("c.toml", "feeds = 1"), ("d.json", "{}")] {
+        for (name, text) in [
+            ("a.json", "[]"),
+            ("b.json", "[{\"name\":\"BTC-USD\"}]"),
+            ("c.toml", "feeds = 1"),
+            ("d.json", "{}"),
+        ] {
             let error = format!("{:#}", read(name, text).expect_err(name));
             assert!(error.contains(name), "{error}");
         }
@@ -232,7 +286,10 @@ mod tests {
     fn the_identity_is_found_in_the_output_of_init() {
         let key = "ab".repeat(32);
         let output = format!("{{\"identity\":\"{key}\"}}\n");
-        assert_eq!(identity(output.as_bytes()).map(|d| d.to_string()), Some(key));
+        assert_eq!(
+            identity(output.as_bytes()).map(|d| d.to_string()),
+            Some(key)
+        );
         assert_eq!(identity(b"done\n"), None);
     }
 }

@@ -64,9 +64,9 @@ impl Source {
         };
         let ends_at_ms = market.ends_at_ms();
         let address = (Ipv4Addr::LOCALHOST, plan.market_port);
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("the market cannot listen on 127.0.0.1:{}", plan.market_port))?;
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("the market cannot listen on 127.0.0.1:{}", plan.market_port)
+        })?;
         let url = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
         let task = tokio::spawn(touchstone_market::serve(listener, market, stop.clone()));
@@ -102,7 +102,10 @@ impl Source {
     pub(crate) async fn stop(self) {
         if let Some(mut server) = self.server {
             server.stop.cancel();
-            if tokio::time::timeout(Duration::from_millis(500), &mut server.task).await.is_err() {
+            if tokio::time::timeout(Duration::from_millis(500), &mut server.task)
+                .await
+                .is_err()
+            {
                 server.task.abort();
             }
         }

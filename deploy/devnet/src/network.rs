@@ -81,9 +81,14 @@ impl Devnet {
         let source = Source::start(&plan).await?;
         let pin = if data.pin().exists() {
             let path = data.pin();
-            let text = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let text =
+                fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
             let pin = Pin::from_json(&text).with_context(|| path.display().to_string())?;
-            say(format!("network {} is resumed from {}", pin.network_id(), data.path().display()));
+            say(format!(
+                "network {} is resumed from {}",
+                pin.network_id(),
+                data.path().display()
+            ));
             pin
         } else {
             let feeds = match &args.feeds {
@@ -123,7 +128,9 @@ impl Devnet {
 
     fn folder(&self, id: u16) -> anyhow::Result<&std::path::Path> {
         let folder = self.folders.members.get(usize::from(id));
-        folder.map(std::path::PathBuf::as_path).context("no such member")
+        folder
+            .map(std::path::PathBuf::as_path)
+            .context("no such member")
     }
 
     fn spawn_member(&self, id: u16) -> anyhow::Result<Child> {
@@ -135,7 +142,8 @@ impl Devnet {
 
     async fn start_aggregator(&mut self, data: &DataDir) -> anyhow::Result<()> {
         let folder = data.aggregator();
-        fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
         let config = folder.join("aggregator.toml");
         files::write(&config, aggregator_config(&self.plan).as_bytes())?;
         let arguments = ["run", "--config", genesis::utf8(&config)?];
@@ -197,7 +205,10 @@ impl Devnet {
     /// # Errors
     /// It cannot be started.
     pub(crate) async fn restart(&mut self, id: u16) -> anyhow::Result<()> {
-        let slot = self.members.get_mut(usize::from(id)).context("no such member")?;
+        let slot = self
+            .members
+            .get_mut(usize::from(id))
+            .context("no such member")?;
         if let Slot::Running(child) = std::mem::replace(slot, Slot::Killed) {
             child.stop().await;
         }
@@ -216,14 +227,20 @@ impl Devnet {
                 && let Some(message) = obituary(child)
             {
                 *slot = Slot::Died;
-                deaths.push(Death { message, fatal: false });
+                deaths.push(Death {
+                    message,
+                    fatal: false,
+                });
             }
         }
         if let Some(child) = &mut self.aggregator
             && let Some(message) = obituary(child)
         {
             self.aggregator = None;
-            deaths.push(Death { message, fatal: true });
+            deaths.push(Death {
+                message,
+                fatal: true,
+            });
         }
         deaths
     }
@@ -253,7 +270,11 @@ impl Devnet {
 
 fn obituary(child: &mut Child) -> Option<String> {
     let status = child.ended()?;
-    Some(format!("{} ended unexpectedly: {status}\n{}", child.name(), child.tail()))
+    Some(format!(
+        "{} ended unexpectedly: {status}\n{}",
+        child.name(),
+        child.tail()
+    ))
 }
 
 /// The aggregator of one machine: no limit on requests, for whoever tries it out comes from one address.
@@ -297,7 +318,8 @@ mod tests {
         };
         let plan = Plan::load(&data, &args).expect("plan");
         let text = aggregator_config(&plan);
-        let config = touchstone_aggregator::Config::parse("a.toml", Path::new("/d/aggregator"), &text);
+        let config =
+            touchstone_aggregator::Config::parse("a.toml", Path::new("/d/aggregator"), &text);
         let config = config.expect("accepted");
         assert_eq!(config.listen, plan.api);
         assert_eq!(config.limits.requests_per_second, 0);

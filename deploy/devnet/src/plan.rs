@@ -75,8 +75,8 @@ impl Plan {
         let shown = path.display();
         let plan = match std::fs::read(&path) {
             Ok(text) => {
-                let stored: Self =
-                    serde_json::from_slice(&text).with_context(|| format!("{shown} is not a devnet's"))?;
+                let stored: Self = serde_json::from_slice(&text)
+                    .with_context(|| format!("{shown} is not a devnet's"))?;
                 if data.pin().exists() {
                     stored.resumed(args, data)?
                 } else {
@@ -192,7 +192,8 @@ impl Origin {
                 let from = args.from.clone();
                 Self::Replay {
                     dir: std::path::absolute(dir)?,
-                    from: from.context("--market replay:DIR needs --from, where the replay begins")?,
+                    from: from
+                        .context("--market replay:DIR needs --from, where the replay begins")?,
                     speed: args.speed.map_or_else(|| "1".to_owned(), |s| s.to_string()),
                 }
             }
@@ -238,17 +239,45 @@ mod tests {
     #[test]
     fn a_resumed_network_keeps_its_ports_and_terms() {
         let (_folder, data) = data();
-        let first = Plan::load(&data, &RunArgs { nodes: Some(7), seed: Some(5), ..args() }).expect("fresh");
+        let first = Plan::load(
+            &data,
+            &RunArgs {
+                nodes: Some(7),
+                seed: Some(5),
+                ..args()
+            },
+        )
+        .expect("fresh");
         assert_eq!(first.members.len(), 7);
         std::fs::write(data.pin(), "{}").expect("pin");
         let again = Plan::load(&data, &RunArgs::default()).expect("resumed");
         assert_eq!(again, first);
-        let other = Plan::load(&data, &RunArgs { nodes: Some(4), ..args() }).expect_err("other size");
+        let other = Plan::load(
+            &data,
+            &RunArgs {
+                nodes: Some(4),
+                ..args()
+            },
+        )
+        .expect_err("other size");
         assert!(other.to_string().contains("network of 7 nodes"), "{other}");
-        let other = Plan::load(&data, &RunArgs { interval: Some(500), ..args() }).expect_err("other interval");
+        let other = Plan::load(
+            &data,
+            &RunArgs {
+                interval: Some(500),
+                ..args()
+            },
+        )
+        .expect_err("other interval");
         assert!(other.to_string().contains("every 1000 ms"), "{other}");
-        let live = RunArgs { market: Some(MarketArg::Live), ..RunArgs::default() };
-        assert_eq!(Plan::load(&data, &live).expect("resumed").market, Origin::Live);
+        let live = RunArgs {
+            market: Some(MarketArg::Live),
+            ..RunArgs::default()
+        };
+        assert_eq!(
+            Plan::load(&data, &live).expect("resumed").market,
+            Origin::Live
+        );
     }
 
     #[test]
@@ -256,16 +285,29 @@ mod tests {
         let (_folder, data) = data();
         let plan = Plan::load(&data, &args()).expect("fresh");
         std::fs::write(data.pin(), "{}").expect("pin");
-        let _socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, plan.members[2].quic)).expect("bound");
-        let error = Plan::load(&data, &RunArgs::default()).expect_err("taken").to_string();
-        assert!(error.contains("QUIC of member 2") && error.contains("taken"), "{error}");
+        let _socket =
+            std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, plan.members[2].quic)).expect("bound");
+        let error = Plan::load(&data, &RunArgs::default())
+            .expect_err("taken")
+            .to_string();
+        assert!(
+            error.contains("QUIC of member 2") && error.contains("taken"),
+            "{error}"
+        );
     }
 
     #[test]
     fn an_unfinished_genesis_is_begun_anew() {
         let (_folder, data) = data();
         Plan::load(&data, &args()).expect("fresh");
-        let plan = Plan::load(&data, &RunArgs { nodes: Some(5), ..args() }).expect("anew");
+        let plan = Plan::load(
+            &data,
+            &RunArgs {
+                nodes: Some(5),
+                ..args()
+            },
+        )
+        .expect("anew");
         assert_eq!(plan.nodes(), 5);
     }
 
@@ -273,18 +315,51 @@ mod tests {
     fn options_of_another_market_are_refused() {
         let (_folder, data) = data();
         let refuse = |args: RunArgs| Plan::load(&data, &args).expect_err("refused").to_string();
-        assert!(refuse(RunArgs { from: Some("2023-03-11".into()), ..args() }).contains("--from"));
-        assert!(refuse(RunArgs { seed: Some(1), market: Some(MarketArg::Live), ..args() }).contains("--seed"));
+        assert!(
+            refuse(RunArgs {
+                from: Some("2023-03-11".into()),
+                ..args()
+            })
+            .contains("--from")
+        );
+        assert!(
+            refuse(RunArgs {
+                seed: Some(1),
+                market: Some(MarketArg::Live),
+                ..args()
+            })
+            .contains("--seed")
+        );
         let replay = Some(MarketArg::Replay("h".into()));
-        assert!(refuse(RunArgs { market: replay.clone(), ..args() }).contains("--from"));
-        assert!(refuse(RunArgs { market: replay, from: Some("noon".into()), ..args() }).contains("--from"));
+        assert!(
+            refuse(RunArgs {
+                market: replay.clone(),
+                ..args()
+            })
+            .contains("--from")
+        );
+        assert!(
+            refuse(RunArgs {
+                market: replay,
+                from: Some("noon".into()),
+                ..args()
+            })
+            .contains("--from")
+        );
     }
 
     #[test]
     fn the_url_of_an_address_for_everybody_is_loopback() {
         let (_folder, data) = data();
         let everybody = Some("0.0.0.0:9999".parse().expect("address"));
-        let plan = Plan::load(&data, &RunArgs { listen: everybody, ..args() }).expect("fresh");
+        let plan = Plan::load(
+            &data,
+            &RunArgs {
+                listen: everybody,
+                ..args()
+            },
+        )
+        .expect("fresh");
         assert_eq!(plan.api_url(), "http://127.0.0.1:9999");
     }
 }

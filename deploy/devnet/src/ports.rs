@@ -32,7 +32,11 @@ impl Chooser {
         let lowest = text.split_whitespace().next().and_then(|n| n.parse().ok());
         let end = lowest.unwrap_or(EPHEMERAL);
         // A system that hands out all ports leaves no better place.
-        let range = if end > LOWEST.saturating_add(1_000) { LOWEST..end } else { LOWEST..u16::MAX };
+        let range = if end > LOWEST.saturating_add(1_000) {
+            LOWEST..end
+        } else {
+            LOWEST..u16::MAX
+        };
         Self {
             range,
             taken: BTreeSet::new(),
@@ -53,7 +57,11 @@ impl Chooser {
                 return Ok(port);
             }
         }
-        anyhow::bail!("no free port from {} to {}", self.range.start, self.range.end)
+        anyhow::bail!(
+            "no free port from {} to {}",
+            self.range.start,
+            self.range.end
+        )
     }
 }
 
@@ -96,7 +104,12 @@ mod tests {
         let port = socket.local_addr().expect("address").port();
         assert!(!is_free(port));
         let plan = std::path::Path::new("/d/devnet.json");
-        let error = expect_free(port, "QUIC of member 2", plan).expect_err("taken").to_string();
-        assert!(error.contains(&port.to_string()) && error.contains("member 2"), "{error}");
+        let error = expect_free(port, "QUIC of member 2", plan)
+            .expect_err("taken")
+            .to_string();
+        assert!(
+            error.contains(&port.to_string()) && error.contains("member 2"),
+            "{error}"
+        );
     }
 }

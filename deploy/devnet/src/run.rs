@@ -110,7 +110,10 @@ async fn run(args: &RunArgs, started: Instant) -> anyhow::Result<()> {
     let result = run_in(&data, args, started, &mut stop, &mut screen).await;
     if result.is_err() && data.is_temporary() {
         data.keep();
-        eprintln!("devnet: logs and keys are left in {}", data.path().display());
+        eprintln!(
+            "devnet: logs and keys are left in {}",
+            data.path().display()
+        );
     }
     result
 }
@@ -122,7 +125,12 @@ async fn run_in(
     stop: &mut Stop,
     screen: &mut Screen,
 ) -> anyhow::Result<()> {
-    let mut say = |text: String| screen.say(&format!("[{:5.1} s] {text}", started.elapsed().as_secs_f64()));
+    let mut say = |text: String| {
+        screen.say(&format!(
+            "[{:5.1} s] {text}",
+            started.elapsed().as_secs_f64()
+        ))
+    };
     let devnet = tokio::select! {
         // Whoever is dropped in the middle of its start takes its processes with it.
         devnet = Devnet::start(data, args, &mut say) => devnet?,
@@ -209,18 +217,24 @@ impl Session<'_> {
         self.newest_at = Instant::now();
         if self.tally.attested() == 1 {
             let after = self.started.elapsed().as_secs_f64();
-            self.screen.say(&format!("first attested price {after:.1} s after the start"));
+            self.screen.say(&format!(
+                "first attested price {after:.1} s after the start"
+            ));
         }
         for action in self.schedule.due(self.tally.attested()) {
             let count = self.tally.attested();
             match action {
                 Action::Kill(id) => {
                     self.devnet.kill(id).await;
-                    self.screen.say(&format!("member {id} killed at the {count}th attested round"));
+                    self.screen.say(&format!(
+                        "member {id} killed at the {count}th attested round"
+                    ));
                 }
                 Action::Restart(id) => {
                     self.devnet.restart(id).await?;
-                    self.screen.say(&format!("member {id} started again at the {count}th attested round"));
+                    self.screen.say(&format!(
+                        "member {id} started again at the {count}th attested round"
+                    ));
                 }
             }
         }
@@ -233,11 +247,13 @@ impl Session<'_> {
         for death in self.devnet.deaths() {
             anyhow::ensure!(!death.fatal, "{}", death.message);
             self.screen.say(&format!("!!! {}", death.message));
-            self.failures.extend(death.message.lines().next().map(str::to_owned));
+            self.failures
+                .extend(death.message.lines().next().map(str::to_owned));
         }
         if !self.told_end && self.devnet.ends_at_ms().is_some_and(|end| unix_ms() > end) {
             self.told_end = true;
-            self.screen.say("the recorded history is over: prices will go stale");
+            self.screen
+                .say("the recorded history is over: prices will go stale");
         }
         Ok(())
     }
@@ -249,11 +265,19 @@ impl Session<'_> {
         let processes = self.devnet.processes();
         View {
             round: self.tally.last(),
-            round_age_ms: self.tally.last().map(|r| now.saturating_sub(clock.start_ms(r))),
+            round_age_ms: self
+                .tally
+                .last()
+                .map(|r| now.saturating_sub(clock.start_ms(r))),
             attested: self.tally.attested(),
             missed: self.tally.missed(),
             latency: self.tally.latency(LATENCY_WINDOW),
-            feeds: self.consumer.feeds().iter().map(|feed| self.row(*feed, now)).collect(),
+            feeds: self
+                .consumer
+                .feeds()
+                .iter()
+                .map(|feed| self.row(*feed, now))
+                .collect(),
             members: processes
                 .into_iter()
                 .zip(health)
@@ -280,7 +304,12 @@ impl Session<'_> {
     }
 
     /// Ends everything in order and reports.
-    async fn finish(mut self, watched: anyhow::Result<()>, args: &RunArgs, stop: &mut Stop) -> anyhow::Result<()> {
+    async fn finish(
+        mut self,
+        watched: anyhow::Result<()>,
+        args: &RunArgs,
+        stop: &mut Stop,
+    ) -> anyhow::Result<()> {
         if args.rounds.is_some() && watched.is_ok() {
             // Asking the last round's stragglers must not keep anybody from ending the devnet.
             let late = self.settle();
@@ -290,7 +319,14 @@ impl Session<'_> {
             }
         }
         let report = Report::new(self.devnet.pin(), &self.tally, self.devnet.plan().api_url());
-        let Self { devnet, consumer, screen, mut failures, tally, .. } = self;
+        let Self {
+            devnet,
+            consumer,
+            screen,
+            mut failures,
+            tally,
+            ..
+        } = self;
         drop(consumer);
         screen.say("stopping");
         let unclean = tokio::select! {
@@ -298,14 +334,21 @@ impl Session<'_> {
             // A second request kills: the processes are dropped.
             () = stop.asked() => vec!["the devnet".to_owned()],
         };
-        failures.extend(unclean.iter().map(|name| format!("{name} did not stop in order")));
+        failures.extend(
+            unclean
+                .iter()
+                .map(|name| format!("{name} did not stop in order")),
+        );
         watched?;
         if args.json {
             println!("{}", serde_json::to_string(&report)?);
         } else if args.rounds.is_some() {
             println!("{}", serde_json::to_string_pretty(&report)?);
         } else {
-            screen.say(&format!("stopped after {} attested rounds", tally.attested()));
+            screen.say(&format!(
+                "stopped after {} attested rounds",
+                tally.attested()
+            ));
         }
         anyhow::ensure!(failures.is_empty(), "{}", failures.join("; "));
         Ok(())
@@ -339,9 +382,13 @@ fn heading(data: &DataDir, pin: &Pin, plan: &Plan, feeds: &[FeedName]) -> Vec<St
     let market = match &plan.market {
         Origin::Demo { .. } => "demo market".to_owned(),
         Origin::Live => "live exchanges".to_owned(),
-        Origin::Replay { dir, from, speed } => format!("{} from {from}, {speed} times as fast", dir.display()),
+        Origin::Replay { dir, from, speed } => {
+            format!("{} from {from}, {speed} times as fast", dir.display())
+        }
     };
-    let wanted = FeedName::new("BTC-USD").ok().filter(|btc| feeds.contains(btc));
+    let wanted = FeedName::new("BTC-USD")
+        .ok()
+        .filter(|btc| feeds.contains(btc));
     let feed = wanted.or(feeds.first().copied());
     let feed = feed.map_or_else(String::new, |f| f.to_string());
     vec![
@@ -352,7 +399,10 @@ fn heading(data: &DataDir, pin: &Pin, plan: &Plan, feeds: &[FeedName]) -> Vec<St
             manifest.f,
             manifest.interval_ms
         ),
-        format!("API   {api}   documented at {api}/docs   data in {}", data.path().display()),
+        format!(
+            "API   {api}   documented at {api}/docs   data in {}",
+            data.path().display()
+        ),
         format!(
             "try   cargo run --release -p touchstone-client --bin touchstone -- get {feed} --url {api} --network {} \
              --max-age 10s",
@@ -377,7 +427,10 @@ mod tests {
 
     #[test]
     fn paths_can_be_pasted_into_a_shell() {
-        assert_eq!(quoted("/tmp/touchstone-devnet-a1/network.json"), "/tmp/touchstone-devnet-a1/network.json");
+        assert_eq!(
+            quoted("/tmp/touchstone-devnet-a1/network.json"),
+            "/tmp/touchstone-devnet-a1/network.json"
+        );
         assert_eq!(quoted("/my data/n.json"), "'/my data/n.json'");
         assert_eq!(quoted("it's"), "'it'\\''s'");
     }

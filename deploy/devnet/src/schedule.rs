@@ -31,7 +31,9 @@ impl Schedule {
             }
         }
         let kills = kills.iter().map(|at| (at.round, Action::Kill(at.member)));
-        let restarts = restarts.iter().map(|at| (at.round, Action::Restart(at.member)));
+        let restarts = restarts
+            .iter()
+            .map(|at| (at.round, Action::Restart(at.member)));
         let mut pending: Vec<_> = kills.chain(restarts).collect();
         // Stable: what is killed and restarted at the same round is killed first.
         pending.sort_by_key(|(round, _)| *round);
@@ -40,8 +42,13 @@ impl Schedule {
 
     /// What is due once so many rounds are attested; each action once.
     pub(crate) fn due(&mut self, attested: u64) -> Vec<Action> {
-        let count = self.pending.partition_point(|(round, _)| *round <= attested);
-        self.pending.drain(..count).map(|(_, action)| action).collect()
+        let count = self
+            .pending
+            .partition_point(|(round, _)| *round <= attested);
+        self.pending
+            .drain(..count)
+            .map(|(_, action)| action)
+            .collect()
     }
 }
 

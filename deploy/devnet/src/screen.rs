@@ -110,7 +110,9 @@ impl Screen {
         if self.form == Form::Table {
             let text = table(&self.heading, view, &self.notices);
             self.print_raw(&in_place(&text));
-        } else if new_round && (view.attested == 1 || view.attested >= self.told.saturating_add(LINE_EVERY)) {
+        } else if new_round
+            && (view.attested == 1 || view.attested >= self.told.saturating_add(LINE_EVERY))
+        {
             self.told = view.attested;
             self.print(&line(view));
         }
@@ -154,7 +156,9 @@ fn table(heading: &[String], view: &View, notices: &[String]) -> String {
         "feed", "price", "low", "high", "observers", "age"
     );
     for row in &view.feeds {
-        let observers = row.observers.map_or_else(|| "-".to_owned(), |o| o.to_string());
+        let observers = row
+            .observers
+            .map_or_else(|| "-".to_owned(), |o| o.to_string());
         let status = row.status.map_or_else(|| "-".to_owned(), |s| s.to_string());
         let _ = writeln!(
             out,
@@ -178,7 +182,8 @@ fn table(heading: &[String], view: &View, notices: &[String]) -> String {
 }
 
 fn summary(view: &View) -> String {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1} ms"));
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1} ms"));
     let round = view.round.map_or_else(|| "-".to_owned(), |r| r.to_string());
     format!(
         "round {round} ({} old)   attested {}, missed {}   latency p50 {}, p99 {}",
@@ -208,14 +213,22 @@ fn line(view: &View) -> String {
     let up = view.members.iter().filter(|m| m.healthy).count();
     let mut out = summary(view);
     let _ = write!(out, "   members {up}/{} up", view.members.len());
-    for row in view.feeds.iter().filter(|r| r.feed.base() == "BTC" && r.price != "-").take(1) {
+    for row in view
+        .feeds
+        .iter()
+        .filter(|r| r.feed.base() == "BTC" && r.price != "-")
+        .take(1)
+    {
         let _ = write!(out, "   {} {}", row.feed, row.price);
     }
     out
 }
 
 fn seconds(ms: Option<u64>) -> String {
-    ms.map_or_else(|| "-".to_owned(), |ms| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100))
+    ms.map_or_else(
+        || "-".to_owned(),
+        |ms| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+    )
 }
 
 #[cfg(test)]
@@ -228,7 +241,10 @@ mod tests {
             round_age_ms: Some(1_260),
             attested: 41,
             missed: 1,
-            latency: Latency { p50: Some(20.5), p99: Some(99.0) },
+            latency: Latency {
+                p50: Some(20.5),
+                p99: Some(99.0),
+            },
             feeds: vec![FeedRow {
                 feed: FeedName::new("BTC-USD").expect("name"),
                 price: "67123.45000000".to_owned(),
@@ -239,10 +255,22 @@ mod tests {
                 status: Some(Status::OK),
             }],
             members: vec![
-                MemberRow { process: Process::Running(17), healthy: true },
-                MemberRow { process: Process::Running(18), healthy: false },
-                MemberRow { process: Process::Killed, healthy: false },
-                MemberRow { process: Process::Died, healthy: true },
+                MemberRow {
+                    process: Process::Running(17),
+                    healthy: true,
+                },
+                MemberRow {
+                    process: Process::Running(18),
+                    healthy: false,
+                },
+                MemberRow {
+                    process: Process::Killed,
+                    healthy: false,
+                },
+                MemberRow {
+                    process: Process::Died,
+                    healthy: true,
+                },
             ],
         }
     }
@@ -251,9 +279,21 @@ mod tests {
     fn the_table_shows_everything() {
         let text = table(&["heading".to_owned()], &view(), &["notice".to_owned()]);
         for part in [
-            "heading", "BTC-USD", "67123.45000000", "67120.10000000", "67125.00000000", "0.9 s", "ok", "round 1790000000 (1.2 s old)",
-            "attested 41, missed 1", "p50 20.5 ms, p99 99.0 ms", "0 up (pid 17)", "1 starting", "2 DOWN (killed)",
-            "3 DOWN (ended unexpectedly)", "notice",
+            "heading",
+            "BTC-USD",
+            "67123.45000000",
+            "67120.10000000",
+            "67125.00000000",
+            "0.9 s",
+            "ok",
+            "round 1790000000 (1.2 s old)",
+            "attested 41, missed 1",
+            "p50 20.5 ms, p99 99.0 ms",
+            "0 up (pid 17)",
+            "1 starting",
+            "2 DOWN (killed)",
+            "3 DOWN (ended unexpectedly)",
+            "notice",
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
@@ -262,7 +302,10 @@ mod tests {
     #[test]
     fn one_line_says_the_same_in_brief() {
         let text = line(&view());
-        assert!(text.contains("members 2/4 up") && text.ends_with("BTC-USD 67123.45000000"), "{text}");
+        assert!(
+            text.contains("members 2/4 up") && text.ends_with("BTC-USD 67123.45000000"),
+            "{text}"
+        );
         assert!(!text.contains('\n'));
     }
 

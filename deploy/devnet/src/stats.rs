@@ -129,7 +129,10 @@ mod tests {
         for round in [10, 11, 14, 14, 13, 15] {
             tally.add(Round(round), 20_000);
         }
-        assert_eq!((tally.attested(), tally.rounds(), tally.missed()), (4, 6, 2));
+        assert_eq!(
+            (tally.attested(), tally.rounds(), tally.missed()),
+            (4, 6, 2)
+        );
         assert_eq!(tally.open().collect::<Vec<_>>(), [Round(12), Round(13)]);
         tally.add_late(Round(12));
         tally.add_late(Round(12));
