@@ -283,8 +283,7 @@ async fn a_watch_resumes_where_its_connection_broke() {
                     + "event: later-invention\ndata: {}\n\n"
                     + &event(ROUND + 4),
             ),
-            // A claim about another round than the update's.
-            _ => events(price_event(ROUND + 9, &btc(ROUND + 5, NOW, PRICE))),
+            _ => events("event: cut-off\ndata: {\"code\":\"slow-reader\"}\n\n".to_owned()),
         }
     })
     .await;
@@ -306,12 +305,62 @@ async fn a_watch_resumes_where_its_connection_broke() {
             "gap 2 3",
             "update 4",
             "transport",
-            "other-round"
+            "transport"
         ]
     );
     let ids = asked.lock().expect("no panic").clone();
     let id = |round: u64| Some(round.to_string());
     assert_eq!(ids, [None, id(ROUND + 1), id(ROUND + 4)]);
+}
+
+#[tokio::test]
+async fn a_watch_of_several_feeds_loses_none_when_it_is_cut_off_within_a_round() {
+    let ids: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let seen = ids.clone();
+    let server = serve(move |request| {
+        let id = request.headers().get("last-event-id");
+        let id = id.map(|v| v.to_str().expect("text").to_owned());
+        // One update of each feed; the stream's id comes with the last feed of a round only.
+        let event = |name: &str, round: u64| {
+            let leaves = [leaf(name, PRICE, NOW)];
+            let bytes = update(&group(), round, NOW, &leaves).to_bytes();
+            format!("event: price\ndata: {}\n", latest(&bytes))
+        };
+        let round = |round: u64| {
+            event("BTC-USD", round) + "\n" + &event("ETH-USD", round) + &format!("id: {round}\n\n")
+        };
+        let mut ids = seen.lock().expect("no panic");
+        ids.push(id);
+        match ids.len() {
+            1 => events(round(ROUND) + &event("BTC-USD", ROUND + 1) + "\n"),
+            _ => events(round(ROUND + 1)),
+        }
+    })
+    .await;
+    let feeds = [feed("BTC-USD"), feed("ETH-USD")];
+    let mut watch = client(&[&server.url]).watch(&feeds, None);
+    let mut told = Vec::new();
+    while told.len() < 5 {
+        told.push(match watch.next().await {
+            WatchEvent::Update(update) => {
+                let name = update.feeds().next().expect("one feed").to_string();
+                format!("{name} {}", update.round().0 - ROUND)
+            }
+            other => format!("{other:?}").chars().take(11).collect(),
+        });
+    }
+    assert_eq!(
+        told,
+        [
+            "BTC-USD 0",
+            "ETH-USD 0",
+            "BTC-USD 1",
+            "Interrupted",
+            "ETH-USD 1"
+        ]
+    );
+    let ids = ids.lock().expect("no panic").clone();
+    assert_eq!(ids, [None, Some(ROUND.to_string())]);
 }
 
 #[tokio::test]

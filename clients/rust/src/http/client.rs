@@ -402,7 +402,7 @@ async fn refuse_status(response: Response) -> Result<Response, AnswerError> {
 }
 
 /// A server's text without what could confuse a terminal.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())
         .take(TEXT_SHOWN_MAX)

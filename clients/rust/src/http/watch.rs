@@ -9,7 +9,12 @@ use reqwest::Response;
 use serde::Deserialize;
 use touchstone_types::{FeedName, Round};
 
-use super::{AnswerError, Client, EndpointError, api::WithUpdate, sse};
+use super::{
+    AnswerError, Client, EndpointError,
+    api::{Problem, WithUpdate},
+    client::shown,
+    sse,
+};
 use crate::VerifiedUpdate;
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
@@ -39,6 +44,8 @@ pub enum WatchEvent {
 }
 
 /// A watch of some feeds. Dropping it ends it.
+///
+/// Where it resumes is decided by the rounds that it verified, not by the ids that the stream claims.
 #[derive(Debug)]
 pub struct Watch {
     client: Client,
@@ -154,6 +161,12 @@ impl Watch {
                 let (from, to) = (Round(gap.from), Round(gap.to));
                 Ok(Some(WatchEvent::Gap { from, to }))
             }
+            "cut-off" => {
+                let reason: Problem = serde_json::from_str(&event.data).unwrap_or_default();
+                let reason = shown(reason.code.as_deref().unwrap_or("no reason given"));
+                let text = alloc::format!("the endpoint cut the stream off: {reason}");
+                Err(AnswerError::Transport(text))
+            }
             // Kinds that later servers may add.
             _ => Ok(None),
         }
@@ -163,11 +176,6 @@ impl Watch {
         let json: WithUpdate = serde_json::from_str(&event.data).map_err(AnswerError::malformed)?;
         let update = self.client.accept(&json.bytes()?, &[])?;
         let round = update.round();
-        let id: u64 = event.id.parse().map_err(AnswerError::malformed)?;
-        if id != round.0 {
-            let asked = Round(id);
-            return Err(AnswerError::OtherRound { asked, got: round });
-        }
         let asked: Vec<FeedName> = update.feeds().filter(|f| self.feeds.contains(f)).collect();
         if asked.is_empty()
             && let Some(feed) = self.feeds.first()
