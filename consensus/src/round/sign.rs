@@ -39,6 +39,9 @@ pub(super) struct Signing {
     offer_again: BTreeMap<MemberId, u64>,
     used: BTreeSet<(MemberId, u32)>,
     answered: BTreeSet<(MemberId, u32)>,
+    /// The last offer of each member to this one as coordinator. One that overtakes the member's answer in a session waits here
+    /// for that answer, because links do not keep order and nothing is offered twice.
+    offers: BTreeMap<MemberId, Offer>,
     /// The own sessions, if this member is a coordinator, with the hash of each one's request.
     roast: Option<(Roast<StatementShares>, Vec<Digest>)>,
 }
@@ -77,6 +80,7 @@ impl Signing {
             offer_again: BTreeMap::new(),
             used: BTreeSet::new(),
             answered: BTreeSet::new(),
+            offers: BTreeMap::new(),
             roast,
         }
     }
@@ -247,9 +251,7 @@ impl<R: Rules> RoundState<R> {
                     slot: h.view.0,
                     nonces,
                 };
-                let roast = self.signing.as_mut().and_then(|s| s.roast.as_mut());
-                let outputs = roast.map(|(roast, _)| roast.ready(h.member, offer));
-                self.carry_out(ctx, outputs.unwrap_or_default());
+                self.on_offer(ctx, h.member, offer);
             }
             Content::SignReq(signers) => {
                 self.on_request(ctx, h.member, h.view.0, h.body_hash, signers);
@@ -259,6 +261,22 @@ impl<R: Rules> RoundState<R> {
             }
             _ => {}
         }
+    }
+
+    fn on_offer(&mut self, ctx: &mut Ctx<'_>, from: MemberId, offer: Offer) {
+        let Some(signing) = &mut self.signing else {
+            return;
+        };
+        let Some((roast, _)) = &mut signing.roast else {
+            return;
+        };
+        let outdated = |last: &Offer| last.slot > offer.slot;
+        if signing.offers.get(&from).is_some_and(outdated) {
+            return;
+        }
+        signing.offers.insert(from, offer.clone());
+        let outputs = roast.ready(from, offer);
+        self.carry_out(ctx, outputs);
     }
 
     /// S2.
@@ -301,7 +319,10 @@ impl<R: Rules> RoundState<R> {
         request: Digest,
         shares: Shares,
     ) {
-        let Some((roast, requests)) = self.signing.as_mut().and_then(|s| s.roast.as_mut()) else {
+        let Some(signing) = &mut self.signing else {
+            return;
+        };
+        let Some((roast, requests)) = &mut signing.roast else {
             return;
         };
         let Ok(id) = u16::try_from(session.0) else {
@@ -310,7 +331,9 @@ impl<R: Rules> RoundState<R> {
         if requests.get(usize::from(id)) != Some(&request) {
             return;
         }
-        let outputs = roast.share(SessionId(id), from, shares, None);
+        // An offer that was used already is not taken again.
+        let next = signing.offers.get(&from).cloned();
+        let outputs = roast.share(SessionId(id), from, shares, next);
         self.carry_out(ctx, outputs);
     }
 
