@@ -153,6 +153,39 @@ fn a_share_is_valid_for_its_member_and_input_only() {
     assert_ne!(again.proof, once_more.proof);
 }
 
+/// The member itself cannot pass off another value: the proof ties the exponent of the value to that of its key.
+#[test]
+fn a_member_cannot_choose_its_share() {
+    let (secrets, public) = dealt(4);
+    let own = &secrets[1];
+    let generator = input(5, 1).generator();
+    let nonce = Scalar::from(77u8);
+    for chosen in [
+        generator,
+        generator * Scalar::from(5u8),
+        generator * -own.secret,
+    ] {
+        let value = chosen.compress().0;
+        let statement = Statement {
+            member: MemberId(1),
+            input: &input(5, 1),
+            public: &own.public.compress().0,
+            value: &value,
+        };
+        let at_base = RistrettoPoint::mul_base(&nonce);
+        let challenge = statement.challenge(&at_base, &(generator * nonce));
+        let response = nonce + challenge * own.secret;
+        let mut proof = [0; 64];
+        proof[..32].copy_from_slice(challenge.as_bytes());
+        proof[32..].copy_from_slice(response.as_bytes());
+        let share = CoinShare { value, proof };
+        assert_eq!(
+            public.verify_share(MemberId(1), &input(5, 1), &share),
+            Err(CoinError::Share(MemberId(1)))
+        );
+    }
+}
+
 #[test]
 fn keys_that_do_not_belong_together_are_refused() {
     let (secrets, public) = dealt(7);
