@@ -192,7 +192,7 @@ impl<R: Rules> Core<R> {
         if by_clock == Some(self.head) {
             let head = self.head;
             self.with_round(now, head, step, |state, ctx| {
-                state.start(ctx, Rule::StartByClock)
+                state.start(ctx, Rule::StartByClock);
             });
         }
     }

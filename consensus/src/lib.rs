@@ -20,6 +20,7 @@ mod round;
 mod scheme;
 mod step;
 mod verify;
+mod wire;
 
 pub use self::{
     core::{Core, Setup},

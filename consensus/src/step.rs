@@ -147,6 +147,10 @@ pub struct SignedHeader {
 
 /// What a member did wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "faults are rare and never stored in bulk"
+)]
 pub enum FaultKind {
     /// It signed two different bodies for one slot.
     Equivocation {
