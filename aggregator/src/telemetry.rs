@@ -1,6 +1,9 @@
 //! Log and metrics.
 
-use std::{io, sync::OnceLock};
+use std::{
+    io::{self, IsTerminal as _},
+    sync::OnceLock,
+};
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -17,7 +20,8 @@ pub fn start_log(config: &LogConfig) {
     let filter = EnvFilter::new(&config.filter);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     // An error means that the process logs already.
     let _ = match config.format {
         LogFormat::Text => builder.try_init(),

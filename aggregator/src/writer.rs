@@ -137,6 +137,9 @@ impl Writer {
                 tracing::error!(%round, %source, statement = %entry.attestation.statement.digest(),
                     "ALARM: a second validly signed statement for a stored round; both are kept as evidence, the first one stays");
             }
+            Outcome::Repaired => {
+                tracing::error!(%round, "the stored row was damaged; it has been written anew");
+            }
             Outcome::Duplicate | Outcome::ObservationsAdded => {}
         }
     }
@@ -160,6 +163,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Stored => "stored",
         Outcome::ObservationsAdded => "observations-added",
         Outcome::Duplicate => "duplicate",
+        Outcome::Repaired => "repaired",
         Outcome::Equivocation => "equivocation",
     }
 }

@@ -53,7 +53,7 @@ fn lies(bench: &Bench) -> Vec<(&'static str, &'static str, Vec<u8>)> {
     trailing.push(0);
     let wrong_key = SigningKey::from_bytes(&[43; 32]);
     vec![
-        ("wrong key", "signature", signed(honest.clone(), &wrong_key)),
+        ("wrong key", "signature", signed(honest, &wrong_key)),
         ("altered leaf", "altered-leaf", altered_leaf.to_bytes()),
         (
             "altered observation",

@@ -319,13 +319,16 @@ async fn a_backup_is_a_whole_database_and_overwrites_nothing() {
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_an_error_and_not_a_price() {
+async fn a_damaged_row_is_an_error_and_not_a_price_until_it_is_repaired() {
     let folder = TempDir::new().expect("a folder");
     let fabricated = Fabricated::new();
     let path = database(&folder);
     let store = open(&DatabaseUrl::Sqlite(path.clone()), &fabricated).await;
     let entry = fabricated.entry(&fabricated.round(0, 6_700_000));
-    store.write(&[entry]).await.expect("a write");
+    store
+        .write(std::slice::from_ref(&entry))
+        .await
+        .expect("a write");
     let mut bare = fabricated.round(0, 6_700_000);
     bare.observations.clear();
     bare.leaves[0].price += 1;
@@ -339,4 +342,9 @@ async fn a_damaged_row_is_an_error_and_not_a_price() {
         .expect("an update");
     let error = store.round(Round(FIRST)).await.expect_err("damaged");
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    let outcomes = store.write(std::slice::from_ref(&entry)).await;
+    assert_eq!(outcomes.expect("a write"), [Outcome::Repaired]);
+    let round = store.round(Round(FIRST)).await.expect("a read");
+    let repaired = round.expect("a round").attestation().statement;
+    assert_eq!(repaired, entry.attestation.statement);
 }

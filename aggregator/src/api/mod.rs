@@ -157,7 +157,9 @@ pub fn app(state: ApiState) -> Router {
             header::CACHE_CONTROL,
             HeaderName::from_static("last-event-id"),
         ])
-        .expose_headers([header::ETAG, header::RETRY_AFTER]);
+        .expose_headers([header::ETAG, header::RETRY_AFTER])
+        // The answer is the same for every origin, and a cache must know it.
+        .vary([]);
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .fallback(guard::not_found)

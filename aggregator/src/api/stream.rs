@@ -62,10 +62,7 @@ pub(super) async fn stream(
         .into_iter()
         .map(|name| feed(&api, name))
         .collect::<Result<Vec<_>, _>>()?;
-    let next = match last_event_id(&headers, &params)? {
-        Some(last) => Some(last.saturating_add(1)),
-        None => None,
-    };
+    let next = last_event_id(&headers, &params)?.map(|last| last.saturating_add(1));
     let slot = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| {
         let detail = format!("{} streams are open, at most that many", api.limits.streams);
         Problem::new(Code::TooManyStreams, detail).retry_after(5)

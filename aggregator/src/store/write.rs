@@ -34,6 +34,8 @@ pub enum Outcome {
     ObservationsAdded,
     /// The same statement was stored before.
     Duplicate,
+    /// The stored row could no longer be read; it was written anew.
+    Repaired,
     /// **Another statement of this round is stored.** Both are kept as evidence, the first one stays.
     Equivocation,
 }
@@ -46,6 +48,8 @@ const INSERT_OBSERVATIONS: &str =
     "INSERT INTO observations (round, attestation) VALUES ($1, $2) ON CONFLICT (round) DO NOTHING";
 const GROW: &str = "UPDATE rounds SET bytes = bytes + $2 WHERE round = $1";
 const HELD: &str = "SELECT attestation FROM rounds WHERE round = $1";
+const REPAIR: &str =
+    "UPDATE rounds SET epoch = $2, timestamp_ms = $3, attestation = $4 WHERE round = $1";
 const INSERT_EQUIVOCATION: &str = "INSERT INTO equivocations (round, digest, attestation, source, seen_at_ms) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (round, digest) DO NOTHING";
 /// A round below the mark is back-filled: retention must come by once more.
@@ -132,6 +136,43 @@ macro_rules! insert_observations {
     }};
 }
 
+macro_rules! insert_evidence {
+    ($tx:expr, $row:expr, $first:expr, $held:expr) => {{
+        let statement = &$row.entry.attestation.statement;
+        let second = $row.with.as_ref().unwrap_or(&$row.without).clone();
+        let both = [
+            ($first.statement.digest(), $held, "stored before"),
+            (statement.digest(), second, &*$row.entry.source),
+        ];
+        for (digest, bytes, source) in both {
+            sqlx::query(INSERT_EQUIVOCATION)
+                .bind($row.round)
+                .bind(digest.to_string())
+                .bind(bytes)
+                .bind(source.to_owned())
+                .bind(time($row.entry.seen_at_ms))
+                .execute(&mut *$tx)
+                .await?;
+        }
+        Outcome::Equivocation
+    }};
+}
+
+/// A row that cannot be read proves nothing and must not keep the writer from going on.
+macro_rules! repair {
+    ($tx:expr, $row:expr) => {{
+        let statement = &$row.entry.attestation.statement;
+        sqlx::query(REPAIR)
+            .bind($row.round)
+            .bind(i64::from(statement.epoch.0))
+            .bind(time(statement.timestamp_ms))
+            .bind($row.without.as_slice())
+            .execute(&mut *$tx)
+            .await?;
+        Outcome::Repaired
+    }};
+}
+
 /// The round is taken: by the same statement, or by another one.
 macro_rules! compare {
     ($tx:expr, $row:expr) => {{
@@ -139,34 +180,13 @@ macro_rules! compare {
             .bind($row.round)
             .fetch_one(&mut *$tx)
             .await?;
-        let first = decode($row.round, &held.0)?;
-        if first.statement == $row.entry.attestation.statement {
-            if insert_observations!($tx, $row) {
-                Outcome::ObservationsAdded
-            } else {
-                Outcome::Duplicate
+        match decode($row.round, &held.0) {
+            Err(_) => repair!($tx, $row),
+            Ok(first) if first.statement != $row.entry.attestation.statement => {
+                insert_evidence!($tx, $row, first, held.0)
             }
-        } else {
-            let second = $row.with.as_ref().unwrap_or(&$row.without).clone();
-            let both = [
-                (first.statement.digest(), held.0, "stored before"),
-                (
-                    $row.entry.attestation.statement.digest(),
-                    second,
-                    &*$row.entry.source,
-                ),
-            ];
-            for (digest, bytes, source) in both {
-                sqlx::query(INSERT_EQUIVOCATION)
-                    .bind($row.round)
-                    .bind(digest.to_string())
-                    .bind(bytes)
-                    .bind(source.to_owned())
-                    .bind(time($row.entry.seen_at_ms))
-                    .execute(&mut *$tx)
-                    .await?;
-            }
-            Outcome::Equivocation
+            Ok(_) if insert_observations!($tx, $row) => Outcome::ObservationsAdded,
+            Ok(_) => Outcome::Duplicate,
         }
     }};
 }
