@@ -173,7 +173,10 @@ impl<R: Rules> RoundState<R> {
             let held = self.observations.iter();
             let contributors = held.map(|(m, h)| (*m, h.signed.header.body_hash)).collect();
             let list = Arc::new(Value { contributors });
-            (list.hash(ctx.tag, self.round), Some(list))
+            let value = list.hash(ctx.tag, self.round);
+            // Before the own proposal comes back from the vault others may have got it and ask for its observations.
+            self.keep_value(ctx, value, &list);
+            (value, Some(list))
         };
         self.in_view.mine = Some(value);
         let proof = self.in_view.proof.clone();
