@@ -104,6 +104,11 @@ impl Consumer {
         update.price(feed, &any.max_skew(u64::MAX)).ok()
     }
 
+    /// Whether any feed has had a verified price yet.
+    pub(crate) fn has_price(&self) -> bool {
+        self.feeds.iter().any(|feed| self.price(*feed).is_some())
+    }
+
     /// The status of a feed in the newest verified update.
     pub(crate) fn status(&self, feed: FeedName) -> Option<Status> {
         self.prices.borrow().as_ref()?.status(feed)

@@ -155,6 +155,7 @@ async fn run_in(
         started,
         newest_at: Instant::now(),
         failures: Vec::new(),
+        told_first: false,
         told_end: false,
     };
     let watched = session.watch(args.rounds, stop).await;
@@ -173,6 +174,7 @@ struct Session<'a> {
     newest_at: Instant,
     /// What must not happen in a run that is to be called a success.
     failures: Vec<String>,
+    told_first: bool,
     told_end: bool,
 }
 
@@ -242,13 +244,20 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Looks after the processes.
+    /// Looks after the processes, and tells what happens once.
     fn check(&mut self) -> anyhow::Result<()> {
         for death in self.devnet.deaths() {
             anyhow::ensure!(!death.fatal, "{}", death.message);
             self.screen.say(&format!("!!! {}", death.message));
             self.failures
                 .extend(death.message.lines().next().map(str::to_owned));
+        }
+        if !self.told_first && self.consumer.has_price() {
+            self.told_first = true;
+            let after = self.started.elapsed().as_secs_f64();
+            self.screen.say(&format!(
+                "first attested price {after:.1} s after the start"
+            ));
         }
         if !self.told_end && self.devnet.ends_at_ms().is_some_and(|end| unix_ms() > end) {
             self.told_end = true;
