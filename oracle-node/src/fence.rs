@@ -19,8 +19,8 @@ pub(crate) enum FenceError {
     #[error("restart fence: {0}")]
     File(#[from] FileError),
     #[error(
-        "restart fence: {}: {problem}; starting without it could make this node contradict itself. If the node has been \
-         stopped for longer than it takes to store {{\"network_id\":\"..\",\"round\":N}} with N above every round so far, write that",
+        "restart fence: {}: {problem}; without it this node could contradict what it said before. Write \
+         {{\"network_id\":\"(the network's)\",\"round\":N}} into it, with N above every round so far",
         path.display()
     )]
     Content { path: PathBuf, problem: String },

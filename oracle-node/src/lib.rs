@@ -28,4 +28,4 @@ pub use config::{
 };
 pub use engine::Prices;
 pub use network::{Network, NetworkError};
-pub use node::{Node, NodeSetup};
+pub use node::{Node, NodeKeys, NodeSetup};

@@ -30,6 +30,7 @@ use crate::{
     files::{DirLock, create_private_dir},
     history::History,
     http::{self, NodeState},
+    keys::{NodePassword, ShareHeader, open_identity, open_shares},
     network::{self, Network},
     telemetry::Metrics,
     vault::Vault,
@@ -44,14 +45,47 @@ pub struct NodeSetup {
     pub config: Config,
     /// The network.
     pub network: Network,
-    /// The member's identity.
-    pub identity: IdentityKey,
-    /// The member's shares of the group key, one for each suite.
-    pub shares: Vec<SigningShare>,
-    /// The member's share of the coin key.
-    pub coin: CoinSecretShare,
+    /// The member's secrets.
+    pub keys: NodeKeys,
     /// Where prices come from.
     pub prices: Arc<dyn Prices>,
+}
+
+/// A member's secrets, opened.
+pub struct NodeKeys {
+    identity: IdentityKey,
+    shares: Vec<SigningShare>,
+    coin: CoinSecretShare,
+}
+
+impl NodeKeys {
+    /// Opens the key files that a configuration names, and checks that they are this network's.
+    ///
+    /// # Errors
+    /// Files that are missing, readable by others, of another member, epoch or network, or that do not open.
+    pub fn open(config: &Config, network: &Network) -> anyhow::Result<Self> {
+        let password = NodePassword::of_config(&config.password)?;
+        let identity = open_identity(&config.paths.identity_key, &password)?;
+        let header = ShareHeader {
+            network_id: network.id(),
+            epoch: network.manifest().epoch,
+            member: network.member_of(identity.public())?,
+            record: network.record().digest(),
+        };
+        let path = &config.paths.share_key;
+        let (shares, coin) = open_shares(
+            path,
+            &header,
+            network.committee(),
+            network.record(),
+            &password,
+        )?;
+        Ok(Self {
+            identity,
+            shares,
+            coin,
+        })
+    }
 }
 
 /// A running node. [`Node::shutdown`] ends it in order.
@@ -75,11 +109,14 @@ impl Node {
         let NodeSetup {
             config,
             network,
+            keys,
+            prices,
+        } = setup;
+        let NodeKeys {
             identity,
             shares,
             coin,
-            prices,
-        } = setup;
+        } = keys;
         let lock = DirLock::of_dir_of(&config.paths.share_key)?;
         let me = network.member_of(identity.public())?;
         let data_dir = &config.paths.data_dir;
@@ -319,9 +356,9 @@ async fn pump(
                     bad.count(frame.from, "flood", &"its queue is full");
                 }
             }
-            MeshEvent::PeerUp { peer } => tracing::info!(member = %peer, "connected"),
+            MeshEvent::PeerUp { peer } => tracing::debug!(member = %peer, "connected"),
             MeshEvent::PeerDown { peer, reason } => {
-                tracing::warn!(member = %peer, %reason, "not connected")
+                tracing::debug!(member = %peer, %reason, "not connected")
             }
             MeshEvent::Violation {
                 peer, violation, ..

@@ -80,7 +80,7 @@ pub(crate) async fn run(setup: CeremonySetup, stop: CancellationToken) -> anyhow
     let result = driver.drive(events, &stop).await;
     if result.is_ok() {
         sleep(LAST_WORDS).await;
-    } else {
+    } else if !driver.ceremony.has_staged() {
         driver.remove_drafts();
     }
     driver.mesh.shutdown().await;
@@ -110,7 +110,13 @@ impl Driver {
         loop {
             let far = Instant::now() + Duration::from_secs(3_600);
             let event = tokio::select! {
-                () = stop.cancelled() => bail!("interrupted before the keys were generated; nothing was written"),
+                () = stop.cancelled() => match self.ceremony.stage() {
+                    Stage::Done => break,
+                    _ if self.ceremony.has_staged() => bail!(
+                        "interrupted when it was all but done: if the other members finish, run `oracle-node dkg` with --finish"
+                    ),
+                    _ => bail!("interrupted before the keys were generated; nothing was written"),
+                },
                 event = timeout_at(patience.unwrap_or(far), events.recv()) => event,
                 _ = progress.tick() => {
                     self.tell();

@@ -241,6 +241,12 @@ impl<G: CryptoRngCore> Ceremony<G> {
         }
     }
 
+    /// Whether this member has said that its files are complete: the others may have finished because of that.
+    pub(crate) fn has_staged(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|s| s.staged.contains_key(&self.me))
+    }
+
     /// The files lie on the disk under provisional names.
     pub(crate) fn staged(&mut self) -> Result<Vec<Action>, CeremonyError> {
         let me = self.me;

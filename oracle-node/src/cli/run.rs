@@ -9,45 +9,27 @@ use touchstone_feeds::Poller;
 use super::{RunArgs, stop_on_signals};
 use crate::{
     config::Config,
-    keys::{NodePassword, ShareHeader, open_identity, open_shares},
     logging,
     network::Network,
-    node::{Node, NodeSetup},
+    node::{Node, NodeKeys, NodeSetup},
 };
 
 pub(super) async fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = Config::load(&args.config)?;
     logging::init(&config.log);
     let stop = stop_on_signals()?;
-    let network =
-        Network::load(&config.paths.network).context("the network; `oracle-node dkg` makes it")?;
-    let password = NodePassword::of_config(&config.password)?;
     if config.password.insecure_none {
         tracing::warn!("the key files are not encrypted; this is for development networks only");
     }
-    let identity = open_identity(&config.paths.identity_key, &password)?;
-    let header = ShareHeader {
-        network_id: network.id(),
-        epoch: network.manifest().epoch,
-        member: network.member_of(identity.public())?,
-        record: network.record().digest(),
-    };
-    let (shares, coin) = open_shares(
-        &config.paths.share_key,
-        &header,
-        network.committee(),
-        network.record(),
-        &password,
-    )?;
-    drop(password);
+    let network =
+        Network::load(&config.paths.network).context("the network; `oracle-node dkg` makes it")?;
+    let keys = NodeKeys::open(&config, &network)?;
     let polling = CancellationToken::new();
     let prices = Poller::spawn(&config.feeds, &network.manifest().feeds, &polling)?;
     let started = Node::start(NodeSetup {
         config,
         network,
-        identity,
-        shares,
-        coin,
+        keys,
         prices: Arc::new(prices.clone()),
     });
     let node = tokio::select! {
