@@ -179,6 +179,7 @@ impl<R: Rules> RoundState<R> {
             };
             if self.observations.contains_key(&key.0) || key.0 == ctx.me {
                 self.other_observations.insert(key, held);
+                self.bound_other_observations(ctx);
             } else {
                 self.observations.insert(key.0, held);
             }
@@ -187,5 +188,19 @@ impl<R: Rules> RoundState<R> {
             self.quorum_at_us = Some(ctx.now.mono_us);
         }
         self.on_new_observations(ctx);
+    }
+
+    /// Fetched observations stay although no value may name them at the moment: the next view's proposals will, and nobody
+    /// serves one value to one member again and again. Only too many of them, by Byzantine proposers, make room.
+    fn bound_other_observations(&mut self, ctx: &Ctx<'_>) {
+        let (n, f) = (ctx.terms.committee.n(), ctx.terms.committee.f());
+        let most = usize::from(n).saturating_mul(usize::from(f)).saturating_mul(4);
+        if self.other_observations.len() > most {
+            let values = &self.values;
+            self.other_observations.retain(|key, _| {
+                let names = |(_, value): &(_, Arc<Value>)| value.contributors.contains(key);
+                values.values().any(names)
+            });
+        }
     }
 }

@@ -537,11 +537,6 @@ impl<R: Rules> RoundState<R> {
         let view = self.view;
         self.values
             .retain(|hash, (v, _)| *v != view || Some(*hash) == kept);
-        let values = &self.values;
-        self.other_observations.retain(|key, _| {
-            let names = |(_, value): &(View, Arc<Value>)| value.contributors.contains(key);
-            values.values().any(names)
-        });
     }
 
     /// V16.
