@@ -23,6 +23,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let stopped = shared.stop.clone();
     loop {
         let incoming = tokio::select! {
+            // First, because closing the endpoint also ends its accepting.
+            biased;
             () = stopped.cancelled() => return,
             incoming = shared.endpoint.accept() => incoming,
         };

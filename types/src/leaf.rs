@@ -6,7 +6,7 @@ use core::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use thiserror::Error;
 
-use crate::{Decimal, DecodeError, FeedName, Reader};
+use crate::{Decimal, DecodeError, EXPONENT_MAX, EXPONENT_MIN, FeedName, Reader};
 
 /// Length of a [`Leaf`] in bytes.
 pub const LEAF_BYTES: usize = 92;
@@ -221,7 +221,8 @@ impl Leaf {
     /// Reads a leaf.
     ///
     /// # Errors
-    /// Too few bytes, a name that no feed has, an unknown status bit, or an unavailable feed with a price.
+    /// Too few bytes, a name that no feed has, an unknown status bit, an exponent that no [`Decimal`] has, a price outside of
+    /// low and high, or an unavailable feed with a price.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let leaf = Self {
             feed: FeedName::from_bytes(reader.array("leaf feed")?)?,
@@ -236,6 +237,12 @@ impl Leaf {
             observed_at_ms: reader.u64("leaf observed_at_ms")?,
             observers: reader.u16("leaf observers")?,
         };
+        if !(EXPONENT_MIN..=EXPONENT_MAX).contains(&leaf.exponent) {
+            return Err(DecodeError::Invalid {
+                field: "leaf exponent",
+                reason: "must be from -38 to 38",
+            });
+        }
         let priced = (leaf.price, leaf.low, leaf.high) != (0, 0, 0);
         if leaf.status.contains(Status::UNAVAILABLE) && priced {
             return Err(DecodeError::Invalid {

@@ -3,10 +3,11 @@
 
 use proptest::{collection::vec, prelude::*};
 use touchstone_types::{
-    Attestation, Committee, Contribution, Digest, Epoch, FeedName, FeedObservation, HEADER_BYTES,
-    Header, LEAF_BYTES, Leaf, Manifest, MemberId, MemberSignature, MessageKind, NetworkId,
-    NonceCommitments, Observation, Pin, PriceUpdate, Reader, Report, Round, STATEMENT_BYTES,
-    SUITES, SignedObservation, Statement, Status, Suite, Terms, View, merkle, sha256,
+    Attestation, Committee, Contribution, Digest, EXPONENT_MAX, EXPONENT_MIN, Epoch, FeedName,
+    FeedObservation, HEADER_BYTES, Header, LEAF_BYTES, Leaf, Manifest, MemberId, MemberSignature,
+    MessageKind, NetworkId, NonceCommitments, Observation, Pin, PriceUpdate, Reader, Report, Round,
+    STATEMENT_BYTES, SUITES, SignedObservation, Statement, Status, Suite, Terms, View, merkle,
+    sha256,
 };
 
 fn digest() -> impl Strategy<Value = Digest> {
@@ -25,7 +26,7 @@ fn leaf_of(feed: FeedName) -> impl Strategy<Value = Leaf> {
     let values = (any::<i128>(), any::<i128>(), any::<i128>());
     (
         priced_status(),
-        any::<i8>(),
+        EXPONENT_MIN..=EXPONENT_MAX,
         values,
         any::<u64>(),
         any::<u16>(),

@@ -234,6 +234,11 @@ fn add_leaf_form(cases: &mut Cases<'_>) -> anyhow::Result<()> {
             leaf[at::STATUS] = Status::UNAVAILABLE.bits();
         },
     )?;
+    for (name, exponent) in [("exponent-39", 39i8), ("exponent-minus-39", -39)] {
+        cases.leaf(name, "an exponent beyond 38", |leaf| {
+            leaf[at::EXPONENT] = exponent.to_be_bytes()[0];
+        })?;
+    }
     cases.leaf("low-above-price", "low is above the price", |leaf| {
         leaf.copy_within(at::HIGH..at::OBSERVED_AT, at::LOW);
     })?;
