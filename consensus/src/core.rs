@@ -59,6 +59,8 @@ pub struct Core<R: Rules = Sound> {
     /// The highest round that has started by a believed clock or by `f + 1` members; never goes back.
     head: Round,
     clock_trusted: bool,
+    /// The round of the own clock when it was looked at last, if it was believed.
+    by_clock: Option<Round>,
     fence: Round,
     persisted: Round,
     coverage: Coverage,
@@ -84,6 +86,7 @@ impl<R: Rules> Core<R> {
             beyond: BTreeMap::new(),
             head: Round(0),
             clock_trusted: true,
+            by_clock: None,
             fence: if R::FENCE { setup.fence } else { Round(0) },
             persisted: setup.fence,
             coverage: Coverage::default(),
@@ -184,16 +187,19 @@ impl<R: Rules> Core<R> {
             .filter(|_| self.clock_trusted);
         let before = self.head;
         self.head = by_clock.into_iter().fold(self.head, Round::max);
-        if self.head == before {
-            return;
+        if self.head != before {
+            self.close_finished(step);
+            self.replay_beyond(now, step);
         }
-        self.close_finished(step);
-        self.replay_beyond(now, step);
-        if by_clock == Some(self.head) {
-            let head = self.head;
-            self.with_round(now, head, step, |state, ctx| {
-                state.start(ctx, Rule::StartByClock);
-            });
+        // Whatever others claim about the head: a faulty member and one whose clock is early must not keep this one from
+        // observing.
+        if by_clock != self.by_clock {
+            self.by_clock = by_clock;
+            if let Some(round) = by_clock {
+                self.with_round(now, round, step, |state, ctx| {
+                    state.start(ctx, Rule::StartByClock);
+                });
+            }
         }
     }
 
