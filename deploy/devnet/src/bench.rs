@@ -10,6 +10,7 @@ use crate::{
     consumer::Consumer,
     files::DataDir,
     network::{Devnet, Process, http_client},
+    plan::Plan,
     procfs,
     run::Stop,
     stats::{Latency, Tally},
@@ -88,7 +89,8 @@ async fn measure(nodes: u16, args: &BenchArgs) -> anyhow::Result<Figures> {
         ..RunArgs::default()
     };
     let data = DataDir::open(None)?;
-    let devnet = Devnet::start(&data, &run, &mut |_| {}).await?;
+    let plan = Plan::load(&data, &run)?;
+    let devnet = Devnet::start(&data, plan, None, &mut |_| {}).await?;
     let mut consumer = Consumer::start(devnet.pin(), devnet.plan())?;
     attested(&mut consumer, WARM_UP).await?;
     let before = usage(&devnet).await?;

@@ -127,7 +127,6 @@ impl Child {
     pub(crate) async fn kill(mut self) {
         // The only failure is that it is gone already.
         let _ = self.process.kill().await;
-        let _ = fs::remove_file(&self.pid_file);
     }
 
     /// Asks it to stop, waits, and kills it where that does not help; true if it stopped by itself without an error.
@@ -140,8 +139,14 @@ impl Child {
         if ended.is_err() {
             let _ = self.process.kill().await;
         }
-        let _ = fs::remove_file(&self.pid_file);
         clean
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Nobody is to take the next process with this id for this one.
+        let _ = fs::remove_file(&self.pid_file);
     }
 }
 

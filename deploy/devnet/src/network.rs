@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -10,7 +11,6 @@ use tokio::time::sleep;
 use touchstone_types::Pin;
 
 use crate::{
-    args::RunArgs,
     child::Child,
     files::{self, DataDir},
     genesis,
@@ -34,7 +34,7 @@ pub(crate) struct Devnet {
 
 #[derive(Debug)]
 struct Folders {
-    members: Vec<std::path::PathBuf>,
+    members: Vec<PathBuf>,
 }
 
 /// One member's place.
@@ -68,16 +68,16 @@ pub(crate) struct Death {
 }
 
 impl Devnet {
-    /// Brings a network up: the one of the data directory, or a new one.
+    /// Brings a network up: the one of the data directory, or a new one, with the feeds of a file if one is given.
     ///
     /// # Errors
     /// What keeps it from starting, with the end of the log of who failed. No process is left behind.
     pub(crate) async fn start(
         data: &DataDir,
-        args: &RunArgs,
+        plan: Plan,
+        feeds: Option<&Path>,
         say: &mut dyn FnMut(String),
     ) -> anyhow::Result<Self> {
-        let plan = Plan::load(data, args)?;
         let source = Source::start(&plan).await?;
         let pin = if data.pin().exists() {
             let path = data.pin();
@@ -91,7 +91,7 @@ impl Devnet {
             ));
             pin
         } else {
-            let feeds = match &args.feeds {
+            let feeds = match feeds {
                 Some(path) => genesis::read_feeds(path)?,
                 None => source.feeds().to_vec(),
             };
@@ -126,11 +126,9 @@ impl Devnet {
         Ok(())
     }
 
-    fn folder(&self, id: u16) -> anyhow::Result<&std::path::Path> {
+    fn folder(&self, id: u16) -> anyhow::Result<&Path> {
         let folder = self.folders.members.get(usize::from(id));
-        folder
-            .map(std::path::PathBuf::as_path)
-            .context("no such member")
+        folder.map(PathBuf::as_path).context("no such member")
     }
 
     fn spawn_member(&self, id: u16) -> anyhow::Result<Child> {
@@ -306,7 +304,7 @@ pub(crate) async fn is_healthy(http: &reqwest::Client, url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
+    use crate::args::RunArgs;
 
     #[test]
     fn the_aggregator_accepts_its_configuration() {

@@ -131,18 +131,12 @@ async fn run_in(
             started.elapsed().as_secs_f64()
         ))
     };
+    let plan = Plan::load(data, args)?;
+    let schedule = Schedule::new(&args.kill, &args.restart, plan.nodes())?;
     let devnet = tokio::select! {
         // Whoever is dropped in the middle of its start takes its processes with it.
-        devnet = Devnet::start(data, args, &mut say) => devnet?,
+        devnet = Devnet::start(data, plan, args.feeds.as_deref(), &mut say) => devnet?,
         () = stop.asked() => return Ok(()),
-    };
-    let schedule = Schedule::new(&args.kill, &args.restart, devnet.plan().nodes());
-    let schedule = match schedule {
-        Ok(schedule) => schedule,
-        Err(error) => {
-            devnet.stop().await;
-            return Err(error);
-        }
     };
     let consumer = Consumer::start(devnet.pin(), devnet.plan())?;
     screen.set_heading(heading(data, devnet.pin(), devnet.plan(), consumer.feeds()));
@@ -217,12 +211,6 @@ impl Session<'_> {
     async fn take(&mut self, seen: Attested) -> anyhow::Result<()> {
         self.tally.add(seen.round, seen.latency_us);
         self.newest_at = Instant::now();
-        if self.tally.attested() == 1 {
-            let after = self.started.elapsed().as_secs_f64();
-            self.screen.say(&format!(
-                "first attested price {after:.1} s after the start"
-            ));
-        }
         for action in self.schedule.due(self.tally.attested()) {
             let count = self.tally.attested();
             match action {
@@ -395,11 +383,7 @@ fn heading(data: &DataDir, pin: &Pin, plan: &Plan, feeds: &[FeedName]) -> Vec<St
             format!("{} from {from}, {speed} times as fast", dir.display())
         }
     };
-    let wanted = FeedName::new("BTC-USD")
-        .ok()
-        .filter(|btc| feeds.contains(btc));
-    let feed = wanted.or(feeds.first().copied());
-    let feed = feed.map_or_else(String::new, |f| f.to_string());
+    let feed = best_known(feeds).map_or_else(String::new, |f| f.to_string());
     vec![
         format!(
             "Touchstone network {}: {} nodes (f = {}), a round every {} ms, {market}",
@@ -419,6 +403,12 @@ fn heading(data: &DataDir, pin: &Pin, plan: &Plan, feeds: &[FeedName]) -> Vec<St
         ),
         "end   Ctrl-C".to_owned(),
     ]
+}
+
+/// The feed that stands for all where there is room for one.
+pub(crate) fn best_known(feeds: &[FeedName]) -> Option<FeedName> {
+    let known = feeds.iter().find(|f| f.as_str() == "BTC-USD");
+    known.or(feeds.first()).copied()
 }
 
 /// A word that a shell takes as it is.

@@ -7,7 +7,7 @@ use std::{
 
 use touchstone_types::{FeedName, Round, Status};
 
-use crate::{network::Process, stats::Latency};
+use crate::{network::Process, run::best_known, stats::Latency};
 
 /// Notices that stay below the table.
 const NOTICES_SHOWN: usize = 6;
@@ -213,12 +213,9 @@ fn line(view: &View) -> String {
     let up = view.members.iter().filter(|m| m.healthy).count();
     let mut out = summary(view);
     let _ = write!(out, "   members {up}/{} up", view.members.len());
-    for row in view
-        .feeds
-        .iter()
-        .filter(|r| r.feed.base() == "BTC" && r.price != "-")
-        .take(1)
-    {
+    let feeds: Vec<FeedName> = view.feeds.iter().map(|r| r.feed).collect();
+    let known = best_known(&feeds);
+    if let Some(row) = view.feeds.iter().find(|r| Some(r.feed) == known) {
         let _ = write!(out, "   {} {}", row.feed, row.price);
     }
     out

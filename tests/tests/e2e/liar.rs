@@ -16,6 +16,7 @@ const HONEST: usize = 0;
 const FORGER: usize = 1;
 const ALTERER: usize = 2;
 const EQUIVOCATOR: usize = 3;
+const CONTRADICTED: u64 = PASSED + 1;
 
 struct Aggregator {
     process: Child,
@@ -86,17 +87,20 @@ async fn lying_nodes_are_named_and_nothing_of_their_lies_is_stored() {
     network.write_pin(&folder.path().join("network.json"));
     let aggregator = Aggregator::start(folder.path()).await;
 
-    // What everybody agrees on.
+    // What everybody says, but for one round of which the equivocator will have a version of its own.
     for after in PASSED..PASSED + 3 {
         let bytes = network
             .attestation(after, 6_700_000, &network.group)
             .to_bytes();
-        for node in &network.nodes {
-            node.shelf.put(network.round(after), bytes.clone());
+        for (position, node) in network.nodes.iter().enumerate() {
+            if (position, after) != (EQUIVOCATOR, CONTRADICTED) {
+                node.shelf.put(network.round(after), bytes.clone());
+            }
         }
     }
     let newest = network.round(PASSED + 2);
     until("honest rounds arrive", async || {
+        aggregator.price(network.round(CONTRADICTED)).await?;
         aggregator.price(newest).await
     })
     .await;
@@ -113,8 +117,8 @@ async fn lying_nodes_are_named_and_nothing_of_their_lies_is_stored() {
         .shelf
         .put(network.round(PASSED + 4), altered.to_bytes());
     // A second statement of a stored round, with a signature that holds: the group contradicts itself.
-    let contradicted = network.round(PASSED + 1);
-    let second = network.attestation(PASSED + 1, 1, &network.group);
+    let contradicted = network.round(CONTRADICTED);
+    let second = network.attestation(CONTRADICTED, 1, &network.group);
     network.nodes[EQUIVOCATOR]
         .shelf
         .put(contradicted, second.to_bytes());
