@@ -181,11 +181,8 @@ impl<R: Rules> RoundState<R> {
                 self.other_observations.insert(key, held);
                 self.bound_other_observations(ctx);
             } else {
-                self.observations.insert(key.0, held);
+                self.store(ctx, held);
             }
-        }
-        if self.quorum_at_us.is_none() && self.observations.len() >= ctx.terms.committee.quorum() {
-            self.quorum_at_us = Some(ctx.now.mono_us);
         }
         self.on_new_observations(ctx);
     }

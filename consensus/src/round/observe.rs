@@ -1,8 +1,8 @@
 //! Observations, and the end of view 0.
 
-use std::sync::Arc;
+use std::{collections::btree_map::Entry, sync::Arc};
 
-use touchstone_types::View;
+use touchstone_types::{MessageKind, View};
 
 use super::{Ctx, Held, RoundState};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     message::{Content, Signed},
     params::Rules,
     proof::{Standing, Tc},
-    step::{Draft, Effect, To},
+    step::{Draft, Effect, SignedHeader, To},
 };
 
 impl<R: Rules> RoundState<R> {
@@ -33,12 +33,27 @@ impl<R: Rules> RoundState<R> {
         if !self.first(ctx, message) {
             return;
         }
-        ctx.fire(Rule::StoreObservation);
         let held = Held {
             signed,
             observation: Arc::clone(observation),
         };
-        self.observations.insert(message.header.member, held);
+        self.store(ctx, held);
+        self.on_new_observations(ctx);
+    }
+
+    /// O2 to O4: keeps a member's first observation, whether the member sent it or somebody who was asked for it. A proposal
+    /// may name it from now on, so nothing replaces it.
+    pub(super) fn store(&mut self, ctx: &mut Ctx<'_>, held: Held) {
+        let (header, signature) = (held.signed.header, held.signed.signature);
+        let Entry::Vacant(place) = self.observations.entry(header.member) else {
+            return;
+        };
+        place.insert(held);
+        // Another one by the same member is evidence against it, also where this one came from somebody else.
+        self.slots
+            .entry((MessageKind::Obs, View(0), 0, header.member))
+            .or_insert(SignedHeader { header, signature });
+        ctx.fire(Rule::StoreObservation);
         if self.observations.len() >= ctx.terms.committee.one_honest() {
             self.start(ctx, Rule::StartByOthers);
         }
@@ -47,7 +62,6 @@ impl<R: Rules> RoundState<R> {
             // O4: the optimistic view is not part of this version, so there is nothing to wait for in it.
             self.leave_view_0(ctx, Rule::Timeout);
         }
-        self.on_new_observations(ctx);
     }
 
     /// Whatever waited for observations may go on.
