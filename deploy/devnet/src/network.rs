@@ -40,7 +40,7 @@ struct Folders {
 /// One member's place.
 #[derive(Debug)]
 enum Slot {
-    Running(Child),
+    Running(Box<Child>),
     /// As was asked for.
     Killed,
     /// By itself, or by somebody else's hand.
@@ -121,7 +121,7 @@ impl Devnet {
             let folder = self.folder(id)?;
             genesis::set_polling(folder, &polling)?;
             let child = self.spawn_member(id)?;
-            self.members.push(Slot::Running(child));
+            self.members.push(Slot::Running(Box::new(child)));
         }
         Ok(())
     }
@@ -212,7 +212,7 @@ impl Devnet {
         }
         let child = self.spawn_member(id)?;
         if let Some(slot) = self.members.get_mut(usize::from(id)) {
-            *slot = Slot::Running(child);
+            *slot = Slot::Running(Box::new(child));
         }
         Ok(())
     }
@@ -246,7 +246,7 @@ impl Devnet {
     /// Ends every process, and gives back the names of those that did not end in order by themselves.
     pub(crate) async fn stop(self) -> Vec<String> {
         let members = self.members.into_iter().filter_map(|slot| match slot {
-            Slot::Running(child) => Some(child),
+            Slot::Running(child) => Some(*child),
             Slot::Killed | Slot::Died => None,
         });
         let mut stops = tokio::task::JoinSet::new();

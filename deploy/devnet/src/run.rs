@@ -126,10 +126,8 @@ async fn run_in(
     screen: &mut Screen,
 ) -> anyhow::Result<()> {
     let mut say = |text: String| {
-        screen.say(&format!(
-            "[{:5.1} s] {text}",
-            started.elapsed().as_secs_f64()
-        ))
+        let after = started.elapsed().as_secs_f64();
+        screen.say(&format!("[{after:5.1} s] {text}"));
     };
     let plan = Plan::load(data, args)?;
     let schedule = Schedule::new(&args.kill, &args.restart, plan.nodes())?;
