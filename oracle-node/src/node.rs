@@ -358,7 +358,7 @@ async fn pump(
             }
             MeshEvent::PeerUp { peer } => tracing::debug!(member = %peer, "connected"),
             MeshEvent::PeerDown { peer, reason } => {
-                tracing::debug!(member = %peer, %reason, "not connected")
+                tracing::debug!(member = %peer, %reason, "not connected");
             }
             MeshEvent::Violation {
                 peer, violation, ..

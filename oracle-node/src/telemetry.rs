@@ -99,7 +99,7 @@ impl Metrics {
     pub(crate) fn usable_share(&self, epoch: impl Display, suite: impl Display) {
         let (epoch, suite) = (epoch.to_string(), suite.to_string());
         self.within(|| {
-            gauge!("touchstone_has_usable_share", "epoch" => epoch, "suite" => suite).set(1.0)
+            gauge!("touchstone_has_usable_share", "epoch" => epoch, "suite" => suite).set(1.0);
         });
     }
 

@@ -160,7 +160,16 @@ impl World {
         Network::load(&self.folder(0).join("network.json")).expect("network")
     }
 
+    /// The socket of a node that was stopped closes a moment later.
+    async fn port_is_free(&self, i: usize) {
+        until("the port is free again", || {
+            UdpSocket::bind(self.addresses[i]).is_ok()
+        })
+        .await;
+    }
+
     async fn start(&self, i: usize) -> Node {
+        self.port_is_free(i).await;
         let mut config = Config::load(&self.folder(i).join("node.toml")).expect("config");
         config.consensus.fence_rounds = Some(8);
         let network = Network::load(&config.paths.network).expect("network");
@@ -365,6 +374,7 @@ async fn strangers_and_garbage_are_refused_while_the_others_go_on() {
         .expect("clean");
 
     // A fifth identity in the place of member 3: no link comes to stand.
+    world.port_is_free(3).await;
     let (stranger, mut events) = world.intruder(&IdentityKey::generate(&mut rand_core::OsRng));
     until("the stranger was turned away", || {
         while let Some(event) = events.try_recv() {
@@ -377,6 +387,8 @@ async fn strangers_and_garbage_are_refused_while_the_others_go_on() {
     .await;
     attests(&nodes[0], 3).await;
     stranger.shutdown().await;
+    drop((stranger, events));
+    world.port_is_free(3).await;
 
     // Member 3's own identity sends garbage of every kind, and an observation in another member's name.
     let (traitor, _events) = world.intruder(&world.identity(3));

@@ -13,6 +13,7 @@
 
 pub(crate) mod driver;
 mod message;
+mod record;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -23,12 +24,11 @@ use rand_core::CryptoRngCore;
 use thiserror::Error;
 use touchstone_crypto::{
     AggregateError, CoinSecretShare, Dkg, DkgEnvelope, DkgError, DkgOutput, DkgSetup, IdentityKey,
-    IdentityPublic, KeyError, NonceStore, Nonces, SignError, SignTarget, SignatureShare, SignerSet,
-    SigningPublic, SigningShare, aggregate, sign, verify_epoch_record,
+    IdentityPublic, KeyError, Nonces, SignError, SignatureShare, SigningShare,
 };
 use touchstone_types::{
-    Committee, CommitteeError, Digest, EpochRecord, GroupSignatureEntry, Manifest, MemberId,
-    MemberSignature, NonceCommitments, Pin, sha256,
+    Committee, CommitteeError, Digest, EpochRecord, Manifest, MemberId, MemberSignature,
+    NonceCommitments, Pin, sha256,
 };
 
 use crate::network::{self, Network, NetworkError};
@@ -397,135 +397,6 @@ impl<G: CryptoRngCore> Ceremony<G> {
         Ok(actions)
     }
 
-    /// Signs the record with the identity, and offers nonces for the group's signature.
-    fn endorse(&mut self, output: DkgOutput) -> Result<Vec<Action>, CeremonyError> {
-        let Some(session) = self.session.as_mut() else {
-            return Ok(Vec::new());
-        };
-        let record = output
-            .public
-            .clone()
-            .into_record(self.manifest.epoch, self.manifest.hash());
-        let signature = self.identity.sign_epoch_record(&record);
-        let mut store = NonceStore::new(&mut self.rng);
-        let mut commitments = Vec::new();
-        for share in &output.keys {
-            let (id, commitment) = store.fresh(share, &mut self.rng);
-            commitments.push(commitment);
-            session.nonces.extend(store.take(id));
-        }
-        session
-            .endorsements
-            .insert(self.me, (signature, commitments.clone()));
-        session.record = Some(record);
-        session.output = Some(output);
-        let said = Said::Endorse {
-            session: session.id,
-            signature,
-            nonces: commitments,
-        };
-        let mut actions = vec![Action::Send(None, said)];
-        actions.extend(self.sign()?);
-        actions.extend(self.assemble()?);
-        Ok(actions)
-    }
-
-    /// Once everybody has endorsed: this member's shares of the group's signature, if it is one of the signers.
-    fn sign(&mut self) -> Result<Vec<Action>, CeremonyError> {
-        let (me, n, threshold) = (
-            self.me,
-            usize::from(self.committee.n()),
-            self.committee.signing_threshold(),
-        );
-        let Some(session) = self
-            .session
-            .as_mut()
-            .filter(|s| !s.endorsed && s.endorsements.len() == n)
-        else {
-            return Ok(Vec::new());
-        };
-        let (Some(record), Some(output)) = (&mut session.record, &session.output) else {
-            return Ok(Vec::new());
-        };
-        for (member, (signature, _)) in &session.endorsements {
-            let key = self.identities.get(member.index());
-            if !key.is_some_and(|key| verify_epoch_record(key, record, signature).is_ok()) {
-                let problem =
-                    "its signature is not one on this epoch record: its keys differ from ours";
-                return Err(CeremonyError::Member {
-                    member: *member,
-                    problem,
-                });
-            }
-        }
-        record.member_signatures = session.endorsements.values().map(|(s, _)| *s).collect();
-        session.endorsed = true;
-        if me.index() >= threshold {
-            return Ok(Vec::new());
-        }
-        let mut shares = Vec::new();
-        for (share, nonces) in output.keys.iter().zip(session.nonces.drain(..)) {
-            let set = signer_set(&session.endorsements, share.suite(), threshold)?;
-            shares.push(sign(share, nonces, &set, &SignTarget::EpochRecord(record))?);
-        }
-        session.shares.insert(me, shares.clone());
-        Ok(vec![Action::Send(
-            None,
-            Said::Shares {
-                session: session.id,
-                shares,
-            },
-        )])
-    }
-
-    /// Once all signers' shares are there: the group's signatures, and the whole pin.
-    fn assemble(&mut self) -> Result<Vec<Action>, CeremonyError> {
-        let threshold = self.committee.signing_threshold();
-        let Some(session) = self
-            .session
-            .as_mut()
-            .filter(|s| s.endorsed && s.network.is_none())
-        else {
-            return Ok(Vec::new());
-        };
-        let signers = || self.committee.members().take(threshold);
-        let Some(mut record) = session.record.clone() else {
-            return Ok(Vec::new());
-        };
-        if !signers().all(|m| session.shares.contains_key(&m)) {
-            return Ok(Vec::new());
-        }
-        for (position, keys) in record.keys.iter().enumerate() {
-            let public = SigningPublic::new(self.committee, keys)?;
-            let set = signer_set(&session.endorsements, keys.suite, threshold)?;
-            let share = |m: MemberId| {
-                let share = session
-                    .shares
-                    .get(&m)
-                    .and_then(|s| s.get(position))
-                    .copied();
-                let problem = "it sent no share for one of the suites";
-                share
-                    .map(|s| (m, s))
-                    .ok_or(CeremonyError::Member { member: m, problem })
-            };
-            let shares = signers().map(share).collect::<Result<Vec<_>, _>>()?;
-            let signature = aggregate(&public, &set, &shares, &SignTarget::EpochRecord(&record))?;
-            record.group_signatures.push(GroupSignatureEntry {
-                suite: keys.suite,
-                signature: signature.into_bytes(),
-            });
-            // The digest that is signed does not cover the signatures, so the next suite signs the same.
-        }
-        let pin = Pin {
-            genesis_manifest: self.manifest.clone(),
-            genesis_record: record,
-            later: Vec::new(),
-        };
-        session.network = Some(Network::new(pin)?);
-        Ok(vec![Action::Stage])
-    }
-
     /// Whether everybody holds the same pin.
     fn compare(&self) -> Result<Vec<Action>, CeremonyError> {
         let n = usize::from(self.committee.n());
@@ -565,30 +436,6 @@ fn pin_digest(pin: &Pin) -> Digest {
 fn send_envelopes(envelopes: Vec<DkgEnvelope>) -> Vec<Action> {
     let send = |e: DkgEnvelope| Action::Send(e.to, Said::Envelope(e));
     envelopes.into_iter().map(send).collect()
-}
-
-/// The first members, with the commitments that they endorsed with.
-fn signer_set(
-    endorsements: &BTreeMap<MemberId, (MemberSignature, Vec<NonceCommitments>)>,
-    suite: touchstone_types::Suite,
-    threshold: usize,
-) -> Result<SignerSet, CeremonyError> {
-    let commitments = |(member, (_, nonces)): (&MemberId, &(_, Vec<NonceCommitments>))| {
-        let nonce = nonces.iter().find(|n| n.suite == suite);
-        let problem = "it brought no nonce commitments for one of the suites";
-        nonce
-            .map(|n| (*member, n.bytes.clone()))
-            .ok_or(CeremonyError::Member {
-                member: *member,
-                problem,
-            })
-    };
-    let entries = endorsements
-        .iter()
-        .take(threshold)
-        .map(commitments)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(SignerSet::decode(suite, &entries)?)
 }
 
 #[cfg(test)]

@@ -278,7 +278,7 @@ pub enum ConfigProblem {
     },
 }
 
-fn refuse(key: &str, value: impl ToString, allowed: impl Into<String>) -> ConfigProblem {
+fn refuse(key: &str, value: &dyn ToString, allowed: impl Into<String>) -> ConfigProblem {
     ConfigProblem::Value {
         key: key.to_owned(),
         value: value.to_string(),
@@ -342,7 +342,7 @@ impl Config {
             if (min..=max).contains(&value) {
                 return Ok(());
             }
-            Err(refuse(key, value, format!("from {min} to {max}")))
+            Err(refuse(key, &value, format!("from {min} to {max}")))
         };
         let Self {
             link,
@@ -409,14 +409,14 @@ impl Config {
         if name.is_empty() || name.contains('/') {
             return Err(refuse(
                 "password.credential",
-                format!("{name:?}"),
+                &format!("{name:?}"),
                 "a name without '/'",
             ));
         }
         if self.password.insecure_none && self.password.file.is_some() {
             return Err(refuse(
                 "password.insecure_none",
-                true,
+                &true,
                 "false where password.file is set",
             ));
         }
@@ -424,7 +424,7 @@ impl Config {
             let allowed = format!("directives as in RUST_LOG ({error})");
             return Err(refuse(
                 "log.filter",
-                format!("{:?}", self.log.filter),
+                &format!("{:?}", self.log.filter),
                 allowed,
             ));
         }

@@ -62,7 +62,7 @@ impl ClockGuard {
         let samples = self.samples.entry(member).or_default();
         match samples.back_mut() {
             Some((bucket, largest)) if at.saturating_sub(*bucket) < BUCKET_MS => {
-                *largest = offset.max(*largest)
+                *largest = offset.max(*largest);
             }
             _ => samples.push_back((at, offset)),
         }

@@ -32,7 +32,7 @@ use touchstone_consensus::{
     Sound, Step, To,
 };
 use touchstone_feeds::{Priced, SourceHealth};
-use touchstone_transport::{Mesh, Outgoing, SendError};
+use touchstone_transport::{Mesh, Outgoing};
 use touchstone_types::{Attestation, Committee, MemberId, Round, RoundClock};
 
 use crate::{
@@ -428,13 +428,11 @@ impl Engine {
             To::One(member) if member == self.me => Ok(()),
             To::One(member) => self.mesh.send(member, frame),
             To::Set(members) => {
-                let others = self
+                let mut others = self
                     .committee
                     .members()
                     .filter(|m| *m != self.me && members.contains(*m));
-                others
-                    .map(|m| self.mesh.send(m, frame.clone()))
-                    .collect::<Result<(), SendError>>()
+                others.try_for_each(|m| self.mesh.send(m, frame.clone()))
             }
         };
         if let Err(error) = sent {

@@ -149,7 +149,7 @@ fn work(shared: &Shared, verifier: &Verifier, bad: &BadMessages, checked: &mpsc:
                     queues = shared
                         .ready
                         .wait(queues)
-                        .unwrap_or_else(PoisonError::into_inner)
+                        .unwrap_or_else(PoisonError::into_inner);
                 }
             }
         };

@@ -125,7 +125,7 @@ fn other_networks_and_other_files_are_refused() {
     fs::write(dir.path().join("notes.txt"), "not a segment").expect("write");
     let other = NetworkId(Digest([2; 32]));
     // The writer of the dropped history may still be at work: an empty segment is removed, a full one is foreign.
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    thread::sleep(std::time::Duration::from_millis(200));
     assert!(matches!(
         History::open(dir.path(), other, 16, 1 << 20),
         Err(SegmentsError::Foreign(_))
