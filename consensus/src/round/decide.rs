@@ -191,7 +191,9 @@ impl<R: Rules> RoundState<R> {
     /// serves one value to one member again and again. Only too many of them, by Byzantine proposers, make room.
     fn bound_other_observations(&mut self, ctx: &Ctx<'_>) {
         let (n, f) = (ctx.terms.committee.n(), ctx.terms.committee.f());
-        let most = usize::from(n).saturating_mul(usize::from(f)).saturating_mul(4);
+        let most = usize::from(n)
+            .saturating_mul(usize::from(f))
+            .saturating_mul(4);
         if self.other_observations.len() > most {
             let values = &self.values;
             self.other_observations.retain(|key, _| {

@@ -332,6 +332,8 @@ impl<R: Rules> RoundState<R> {
     ) {
         if let Some(list) = &list {
             self.keep_value(ctx, value, list);
+        } else if let Some((view, _)) = self.values.get_mut(&value) {
+            *view = self.view;
         }
         let proposal = Proposal {
             value,
@@ -351,8 +353,9 @@ impl<R: Rules> RoundState<R> {
         self.try_votes(ctx);
     }
 
-    /// Keeps a value that may be decided. More than the newest of four views can only be there if coins were hidden from
-    /// this member again and again, each time against odds of two in three.
+    /// Keeps a value that may be decided. It is not forgotten when its proposer is not elected: the elected member may have
+    /// proposed the same, unseen by this member. What goes, if there are too many, are those that were proposed longest ago;
+    /// that takes four views in which everybody proposes something new, each against odds of two in three.
     fn keep_value(&mut self, ctx: &Ctx<'_>, hash: Digest, list: &Arc<Value>) {
         let most = usize::from(ctx.terms.committee.n()).saturating_mul(4);
         self.values.insert(hash, (self.view, Arc::clone(list)));
@@ -509,7 +512,6 @@ impl<R: Rules> RoundState<R> {
                 coin: Arc::clone(&election.shares),
             });
         }
-        self.forget_values_of_others(leader);
         let reported = self.lock.clone().filter(|_| R::REPORT_LOCK);
         let coin = election.shares.to_vec();
         self.in_view.election = Some(election);
@@ -529,14 +531,6 @@ impl<R: Rules> RoundState<R> {
             self.decide(ctx, Decision { qc, coin }, Rule::DecideOwn);
         }
         self.try_jump(ctx);
-    }
-
-    /// Once the leader is known no other proposal of this view can be locked or decided.
-    fn forget_values_of_others(&mut self, leader: MemberId) {
-        let kept = self.in_view.proposals.get(&leader).map(|p| p.value);
-        let view = self.view;
-        self.values
-            .retain(|hash, (v, _)| *v != view || Some(*hash) == kept);
     }
 
     /// V16.
