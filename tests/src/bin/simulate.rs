@@ -61,7 +61,9 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.list_faults {
-        Behaviour::ALL.iter().for_each(|b| println!("{:<20} {}", b.name(), b.text()));
+        Behaviour::ALL
+            .iter()
+            .for_each(|b| println!("{:<20} {}", b.name(), b.text()));
         return Ok(ExitCode::SUCCESS);
     }
     // A panic is a finding that the report names; one line says where it was.
@@ -69,13 +71,21 @@ fn main() -> Result<ExitCode> {
     let options = options(&arguments)?;
     let report = match &arguments.mutant {
         None => mutants::run_sound(&options)?,
-        Some(name) => mutants::run(name, &options).with_context(|| format!("no mutant {name:?}; --list-mutants names them"))??,
+        Some(name) => mutants::run(name, &options)
+            .with_context(|| format!("no mutant {name:?}; --list-mutants names them"))??,
     };
     // A campaign of one kind of fault, or of few runs, cannot make every rule fire.
-    let complete = !arguments.good_case && arguments.faults.is_empty() && arguments.rounds.is_none() && arguments.runs >= 1_000;
+    let complete = !arguments.good_case
+        && arguments.faults.is_empty()
+        && arguments.rounds.is_none()
+        && arguments.runs >= 1_000;
     print(&arguments, &report, complete);
     let sound = report.failures.is_empty() && !(complete && !report.silent_rules().is_empty());
-    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 fn options(arguments: &Arguments) -> Result<Options> {
@@ -90,11 +100,19 @@ fn options(arguments: &Arguments) -> Result<Options> {
         seed: arguments.seed,
         rounds: arguments.rounds,
         real_crypto: arguments.real_crypto,
-        faults: arguments.faults.iter().map(behaviour).collect::<Result<_>>()?,
+        faults: arguments
+            .faults
+            .iter()
+            .map(behaviour)
+            .collect::<Result<_>>()?,
         good_case: arguments.good_case,
         trace: arguments.trace,
         stop_early: false,
-        threads: if arguments.trace { 1 } else { arguments.threads.unwrap_or(defaults.threads) },
+        threads: if arguments.trace {
+            1
+        } else {
+            arguments.threads.unwrap_or(defaults.threads)
+        },
         progress: true,
     })
 }
@@ -113,7 +131,9 @@ fn print(arguments: &Arguments, report: &Report, complete: bool) {
             Verdict::Pass => {}
             Verdict::NoProgress(what) => println!("seed {}: no progress: {what}", failure.seed),
             Verdict::Diverged(findings) => {
-                findings.iter().for_each(|f| println!("seed {}: {:?}: {}", failure.seed, f.property, f.what));
+                findings
+                    .iter()
+                    .for_each(|f| println!("seed {}: {:?}: {}", failure.seed, f.property, f.what));
             }
         }
     }
@@ -121,12 +141,27 @@ fn print(arguments: &Arguments, report: &Report, complete: bool) {
     let (views, delays) = (&report.views, &report.delays_us);
     println!(
         "{} runs of {} members, seeds {}..{}: {} pass, {} no progress, {} diverged; views {:.2} (at most {}), delays {:.2} ({:.2} to {:.2}), {} messages, at most {} things kept",
-        report.runs, arguments.nodes, arguments.seed, arguments.seed.wrapping_add(report.runs),
-        report.passed, report.no_progress, report.diverged, views.mean(), views.max,
-        Report::in_delays(delays.mean()), delay(delays.min), delay(delays.max), report.messages, report.kept_max
+        report.runs,
+        arguments.nodes,
+        arguments.seed,
+        arguments.seed.wrapping_add(report.runs),
+        report.passed,
+        report.no_progress,
+        report.diverged,
+        views.mean(),
+        views.max,
+        Report::in_delays(delays.mean()),
+        delay(delays.min),
+        delay(delays.max),
+        report.messages,
+        report.kept_max
     );
     if arguments.json {
-        let coverage: serde_json::Map<_, _> = report.coverage.iter().map(|(r, c)| (r.code().to_owned(), c.into())).collect();
+        let coverage: serde_json::Map<_, _> = report
+            .coverage
+            .iter()
+            .map(|(r, c)| (r.code().to_owned(), c.into()))
+            .collect();
         let object = json!({
             "runs": report.runs,
             "nodes": arguments.nodes,

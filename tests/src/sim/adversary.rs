@@ -93,7 +93,8 @@ impl Puppet<'_> {
     /// Signs a draft and sends it.
     fn say(&mut self, to: MemberSet, round: Round, draft: Draft) -> Option<Signed> {
         let signed = self.seal(round, draft)?;
-        self.out.push(Emission::Signed(to, Box::new(signed.clone())));
+        self.out
+            .push(Emission::Signed(to, Box::new(signed.clone())));
         Some(signed)
     }
 }
@@ -134,10 +135,19 @@ impl Program {
     /// Bends prices before the member observes.
     pub(super) fn observe(&mut self, clock_ms: &mut u64, feeds: &mut Vec<FeedObservation>) {
         if self.will(Behaviour::LiePrices) {
-            *clock_ms = *self.dice.pick(&[0, u64::MAX, *clock_ms]).unwrap_or(clock_ms);
+            *clock_ms = *self
+                .dice
+                .pick(&[0, u64::MAX, *clock_ms])
+                .unwrap_or(clock_ms);
             for feed in feeds.iter_mut() {
-                feed.mantissa = *self.dice.pick(&[i128::MAX, i128::MIN, 0, -1, feed.mantissa * 2]).unwrap_or(&0);
-                feed.trade_time_ms = *self.dice.pick(&[0, u64::MAX, feed.trade_time_ms]).unwrap_or(&0);
+                feed.mantissa = *self
+                    .dice
+                    .pick(&[i128::MAX, i128::MIN, 0, -1, feed.mantissa * 2])
+                    .unwrap_or(&0);
+                feed.trade_time_ms = *self
+                    .dice
+                    .pick(&[0, u64::MAX, feed.trade_time_ms])
+                    .unwrap_or(&0);
             }
         }
         if self.will(Behaviour::OmitFeeds) {
@@ -146,12 +156,22 @@ impl Program {
     }
 
     /// Sends the member's observation, or several.
-    pub(super) fn send_observation(&mut self, p: &mut Puppet<'_>, signed: &Signed, again: impl Fn(&mut dyn keys::Keys) -> Signed) {
+    pub(super) fn send_observation(
+        &mut self,
+        p: &mut Puppet<'_>,
+        signed: &Signed,
+        again: impl Fn(&mut dyn keys::Keys) -> Signed,
+    ) {
         self.remember(signed);
         self.intel.see(&Message::Signed(signed.clone()));
         let all = p.everybody();
-        let first = if self.does(Behaviour::EquivocateObs) { self.dice.members(p.committee, 500) } else { self.audience(p, all, signed) };
-        p.out.push(Emission::Signed(first, Box::new(signed.clone())));
+        let first = if self.does(Behaviour::EquivocateObs) {
+            self.dice.members(p.committee, 500)
+        } else {
+            self.audience(p, all, signed)
+        };
+        p.out
+            .push(Emission::Signed(first, Box::new(signed.clone())));
         if self.does(Behaviour::EquivocateObs) {
             let second = again(p.keys);
             self.intel.see(&Message::Signed(second.clone()));
@@ -185,7 +205,9 @@ impl Program {
     /// A reply that the core gives.
     pub(super) fn reply(&mut self, p: &mut Puppet<'_>, to: MemberSet, round: Round, reply: Reply) {
         let to = match &reply {
-            Reply::Cert(_) if self.does(Behaviour::CertToOne) => [self.dice.member(p.committee)].into_iter().collect(),
+            Reply::Cert(_) if self.does(Behaviour::CertToOne) => {
+                [self.dice.member(p.committee)].into_iter().collect()
+            }
             _ if self.will(Behaviour::WithholdReplies) => return,
             _ => to,
         };

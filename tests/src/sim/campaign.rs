@@ -80,7 +80,11 @@ pub struct Spread {
 
 impl Spread {
     fn add(&mut self, value: u64) {
-        self.min = if self.count == 0 { value } else { self.min.min(value) };
+        self.min = if self.count == 0 {
+            value
+        } else {
+            self.min.min(value)
+        };
         self.max = self.max.max(value);
         self.count += 1;
         self.sum += value;
@@ -88,7 +92,11 @@ impl Spread {
 
     fn join(&mut self, other: &Self) {
         if other.count > 0 {
-            self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
+            self.min = if self.count == 0 {
+                other.min
+            } else {
+                self.min.min(other.min)
+            };
             self.max = self.max.max(other.max);
             self.count += other.count;
             self.sum += other.sum;
@@ -97,7 +105,11 @@ impl Spread {
 
     /// The mean; 0 of none.
     pub fn mean(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { self.sum as f64 / self.count as f64 }
+        if self.count == 0 {
+            0.0
+        } else {
+            self.sum as f64 / self.count as f64
+        }
     }
 }
 
@@ -138,7 +150,11 @@ pub struct Report {
 impl Report {
     /// The rules that never fired.
     pub fn silent_rules(&self) -> Vec<Rule> {
-        self.coverage.iter().filter(|(_, count)| *count == 0).map(|(rule, _)| rule).collect()
+        self.coverage
+            .iter()
+            .filter(|(_, count)| *count == 0)
+            .map(|(rule, _)| rule)
+            .collect()
     }
 
     /// A number of microseconds in units of one message delay.
@@ -154,13 +170,22 @@ impl Report {
             Verdict::Diverged(_) => self.diverged += 1,
         }
         if outcome.verdict != Verdict::Pass {
-            self.failures.push(Failure { seed, verdict: outcome.verdict });
+            self.failures.push(Failure {
+                seed,
+                verdict: outcome.verdict,
+            });
             self.failures.sort_by_key(|f| f.seed);
             self.failures.truncate(FAILURES_KEPT);
         }
         self.coverage.add(&outcome.coverage);
-        outcome.views.iter().for_each(|v| self.views.add(u64::from(*v)));
-        outcome.delays_us.iter().for_each(|d| self.delays_us.add(*d));
+        outcome
+            .views
+            .iter()
+            .for_each(|v| self.views.add(u64::from(*v)));
+        outcome
+            .delays_us
+            .iter()
+            .for_each(|d| self.delays_us.add(*d));
         self.messages += outcome.messages;
         self.kept_max = self.kept_max.max(outcome.kept_max);
     }
@@ -190,7 +215,10 @@ impl Campaign {
     /// # Errors
     /// A committee that cannot be set up.
     pub fn run<R: Rules>(options: &Options) -> Result<Report> {
-        let committee = Committee::new(usize::from(options.nodes), Committee::max_faults(options.nodes))?;
+        let committee = Committee::new(
+            usize::from(options.nodes),
+            Committee::max_faults(options.nodes),
+        )?;
         let network = if options.real_crypto {
             Network::real(options.nodes, options.seed)?
         } else {
@@ -217,8 +245,12 @@ impl Campaign {
             }
         };
         let reports = thread::scope(|scope| {
-            let threads: Vec<_> = (0..options.threads.max(1)).map(|_| scope.spawn(work)).collect();
-            let joined = threads.into_iter().map(|t| t.join().ok().context("a simulator thread died")?);
+            let threads: Vec<_> = (0..options.threads.max(1))
+                .map(|_| scope.spawn(work))
+                .collect();
+            let joined = threads
+                .into_iter()
+                .map(|t| t.join().ok().context("a simulator thread died")?);
             joined.collect::<Result<Vec<_>>>()
         })?;
         let mut total = Report::default();
@@ -227,7 +259,12 @@ impl Campaign {
     }
 }
 
-fn one<R: Rules>(options: &Options, committee: Committee, network: &Network, seed: u64) -> Result<Outcome> {
+fn one<R: Rules>(
+    options: &Options,
+    committee: Committee,
+    network: &Network,
+    seed: u64,
+) -> Result<Outcome> {
     let network = network.for_run(seed);
     let plan = if options.good_case {
         Plan::good_case(seed, committee, options.rounds.unwrap_or(1))
@@ -242,6 +279,9 @@ fn one<R: Rules>(options: &Options, committee: Committee, network: &Network, see
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
         let what = text.unwrap_or_else(|| "a panic without text".to_owned());
-        Ok(Outcome::broken(Finding { property: Property::NoPanic, what }))
+        Ok(Outcome::broken(Finding {
+            property: Property::NoPanic,
+            what,
+        }))
     })
 }

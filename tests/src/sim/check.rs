@@ -27,6 +27,8 @@ pub enum Property {
     Evidence,
     /// Honest members sign one body for each slot.
     OneBody,
+    /// No honest member is led to use a nonce twice.
+    OneUse,
     /// Honest members accept what honest members send.
     Acceptance,
     /// A member keeps a bounded number of things.
@@ -106,10 +108,22 @@ impl Ledger {
 
     /// An honest member signs a header.
     fn signed(&mut self, header: &Header) {
-        let slot = (header.member, header.kind, header.round, header.view, header.instance);
+        let slot = (
+            header.member,
+            header.kind,
+            header.round,
+            header.view,
+            header.instance,
+        );
         let first = *self.bodies.entry(slot).or_insert(header.body_hash);
         if first != header.body_hash {
-            self.find(Property::OneBody, format!("honest member {} signed two bodies for {slot:?}", header.member));
+            self.find(
+                Property::OneBody,
+                format!(
+                    "honest member {} signed two bodies for {slot:?}",
+                    header.member
+                ),
+            );
         }
     }
 
@@ -125,7 +139,10 @@ impl Ledger {
         }
         let first = *self.signable.entry(round).or_insert(digest);
         if first != digest {
-            self.find(Property::OneSigned, format!("round {round}: both {first} and {digest} can be signed"));
+            self.find(
+                Property::OneSigned,
+                format!("round {round}: both {first} and {digest} can be signed"),
+            );
         }
     }
 
@@ -145,7 +162,10 @@ impl Ledger {
     fn one_value(&mut self, member: MemberId, round: Round, value: Digest) {
         let first = *self.values.entry(round).or_insert(value);
         if first != value {
-            self.find(Property::Agreement, format!("round {round}: member {member} decided {value}, others {first}"));
+            self.find(
+                Property::Agreement,
+                format!("round {round}: member {member} decided {value}, others {first}"),
+            );
         }
     }
 
@@ -154,9 +174,15 @@ impl Ledger {
         let seen = self.seen.entry(round).or_default();
         seen.clocks = Some(widen(seen.clocks.unwrap_or((clock_ms, clock_ms)), clock_ms));
         for feed in feeds {
-            let prices = seen.prices.entry(feed.feed_index).or_insert((feed.mantissa, feed.mantissa));
+            let prices = seen
+                .prices
+                .entry(feed.feed_index)
+                .or_insert((feed.mantissa, feed.mantissa));
             *prices = widen(*prices, feed.mantissa);
-            let trades = seen.trades.entry(feed.feed_index).or_insert((feed.trade_time_ms, feed.trade_time_ms));
+            let trades = seen
+                .trades
+                .entry(feed.feed_index)
+                .or_insert((feed.trade_time_ms, feed.trade_time_ms));
             *trades = widen(*trades, feed.trade_time_ms);
         }
     }
@@ -165,12 +191,23 @@ impl Ledger {
     pub(super) fn effect(&mut self, member: MemberId, scheme: &dyn Scheme, effect: &Effect) {
         match effect {
             Effect::Publish(attestation) => self.published(member, scheme, attestation),
-            Effect::Reply { round, reply: Reply::Decide(decision), .. } => {
+            Effect::Reply {
+                round,
+                reply: Reply::Decide(decision),
+                ..
+            } => {
                 self.one_value(member, *round, decision.qc.value);
             }
             Effect::Send {
                 round,
-                draft: Draft::Complete { content: Content::Status { decided: Some(qc), .. }, .. },
+                draft:
+                    Draft::Complete {
+                        content:
+                            Content::Status {
+                                decided: Some(qc), ..
+                            },
+                        ..
+                    },
                 ..
             } => self.one_value(member, *round, qc.value),
             _ => {}
@@ -180,11 +217,22 @@ impl Ledger {
     fn published(&mut self, member: MemberId, scheme: &dyn Scheme, attestation: &Attestation) {
         let statement = &attestation.statement;
         self.one_statement(member, statement);
-        if !scheme.verify_group(statement, &attestation.signatures) || attestation.check_roots().is_err() {
-            self.find(Property::Signature, format!("round {}: member {member} publishes what does not verify", statement.round));
+        if !scheme.verify_group(statement, &attestation.signatures)
+            || attestation.check_roots().is_err()
+        {
+            self.find(
+                Property::Signature,
+                format!(
+                    "round {}: member {member} publishes what does not verify",
+                    statement.round
+                ),
+            );
         }
         if let Some(what) = self.out_of_range(attestation) {
-            self.find(Property::HonestRange, format!("round {}: {what}", statement.round));
+            self.find(
+                Property::HonestRange,
+                format!("round {}: {what}", statement.round),
+            );
         }
     }
 
@@ -193,7 +241,10 @@ impl Ledger {
             return Some("no honest member observed anything".into());
         };
         let clock = attestation.statement.timestamp_ms;
-        if seen.clocks.is_none_or(|(low, high)| !(low..=high).contains(&clock)) {
+        if seen
+            .clocks
+            .is_none_or(|(low, high)| !(low..=high).contains(&clock))
+        {
             return Some(format!("timestamp {clock} is outside {:?}", seen.clocks));
         }
         for (leaf, index) in attestation.leaves.iter().zip(0u16..) {
@@ -203,10 +254,16 @@ impl Ledger {
             let (prices, trades) = (seen.prices.get(&index), seen.trades.get(&index));
             let inside = |value| prices.is_some_and(|(low, high)| (*low..=*high).contains(&value));
             if ![leaf.price, leaf.low, leaf.high].into_iter().all(inside) {
-                return Some(format!("feed {index}: {} ({}..{}) is outside {prices:?}", leaf.price, leaf.low, leaf.high));
+                return Some(format!(
+                    "feed {index}: {} ({}..{}) is outside {prices:?}",
+                    leaf.price, leaf.low, leaf.high
+                ));
             }
             if trades.is_none_or(|(low, high)| !(*low..=*high).contains(&leaf.observed_at_ms)) {
-                return Some(format!("feed {index}: time {} is outside {trades:?}", leaf.observed_at_ms));
+                return Some(format!(
+                    "feed {index}: time {} is outside {trades:?}",
+                    leaf.observed_at_ms
+                ));
             }
         }
         None
@@ -221,7 +278,10 @@ impl Ledger {
                 slot(&first.header) == slot(&second.header)
                     && first.header.body_hash != second.header.body_hash
                     && fault.member == Some(first.header.member)
-                    && scheme.verify_members(&[(first.header, first.signature), (second.header, second.signature)])
+                    && scheme.verify_members(&[
+                        (first.header, first.signature),
+                        (second.header, second.signature),
+                    ])
             }
             FaultKind::BadShare { .. } | FaultKind::BadRequest => true,
             FaultKind::Divergence { .. } => false,
@@ -253,7 +313,12 @@ impl Keys for Witnessed {
         self.inner.fresh_nonces(key)
     }
 
-    fn sign_shares(&mut self, key: NonceKey, signers: &[Signer], statement: &Statement) -> Result<Shares, ShareError> {
+    fn sign_shares(
+        &mut self,
+        key: NonceKey,
+        signers: &[Signer],
+        statement: &Statement,
+    ) -> Result<Shares, ShareError> {
         let made = self.inner.sign_shares(key, signers, statement);
         if made.is_ok() {
             self.ledger.borrow_mut().released(self.me, statement);

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use touchstone_consensus::{FrostSuite, Verifier, keys::Keys, keys::MemberKeys};
 use touchstone_crypto::{
-    CoinPublic, CoinSecretShare, Dkg, DkgOutput, DkgPublic, DkgSetup, IdentityKey, SigningPublic, SigningShare,
+    CoinPublic, CoinSecretShare, Dkg, DkgOutput, DkgPublic, DkgSetup, IdentityKey, SigningPublic,
+    SigningShare,
 };
 use touchstone_types::{
     Committee, Digest, Epoch, EpochRecord, FeedName, FeedSpec, Manifest, Market, Member, MemberId,
@@ -129,7 +130,9 @@ impl Network {
     /// The secrets of a member for one life of its process.
     pub(super) fn keys(&self, member: MemberId, life: u32, seed: u64) -> Result<Box<dyn Keys>> {
         match &self.keys {
-            NetworkKeys::Symbolic(secrets) => Ok(Box::new(SymbolicKeys::new(secrets, member, life))),
+            NetworkKeys::Symbolic(secrets) => {
+                Ok(Box::new(SymbolicKeys::new(secrets, member, life)))
+            }
             NetworkKeys::Real(keys) => keys.member(&self.terms, member, life, seed),
         }
     }
@@ -144,19 +147,42 @@ impl Network {
 }
 
 impl RealKeys {
-    fn member(&self, terms: &Terms, member: MemberId, life: u32, seed: u64) -> Result<Box<dyn Keys>> {
+    fn member(
+        &self,
+        terms: &Terms,
+        member: MemberId,
+        life: u32,
+        seed: u64,
+    ) -> Result<Box<dyn Keys>> {
         let identity = self.identities.get(member.index()).context("identity")?;
         let output = self.outputs.get(member.index()).context("key share")?;
         let identity = Arc::clone(identity);
-        let shares = output.keys.iter().zip(&self.record.keys).map(|(share, public)| {
-            let public = SigningPublic::new(terms.committee, public)?;
-            Ok(SigningShare::from_secret_bytes(&share.to_secret_bytes(), member, &public)?)
-        });
+        let shares = output
+            .keys
+            .iter()
+            .zip(&self.record.keys)
+            .map(|(share, public)| {
+                let public = SigningPublic::new(terms.committee, public)?;
+                Ok(SigningShare::from_secret_bytes(
+                    &share.to_secret_bytes(),
+                    member,
+                    &public,
+                )?)
+            });
         let public = CoinPublic::from_record(terms.committee, &self.record)?;
-        let coin = CoinSecretShare::from_secret_bytes(&output.coin.to_secret_bytes(), member, &public)?;
-        let rng = ChaCha20Rng::seed_from_u64(seed ^ u64::from(life) << 48 ^ u64::from(member.0) << 32);
+        let coin =
+            CoinSecretShare::from_secret_bytes(&output.coin.to_secret_bytes(), member, &public)?;
+        let rng =
+            ChaCha20Rng::seed_from_u64(seed ^ u64::from(life) << 48 ^ u64::from(member.0) << 32);
         let shares = shares.collect::<Result<Vec<_>>>()?;
-        Ok(Box::new(MemberKeys::new(identity, shares, coin, terms.network, terms.epoch, rng)))
+        Ok(Box::new(MemberKeys::new(
+            identity,
+            shares,
+            coin,
+            terms.network,
+            terms.epoch,
+            rng,
+        )))
     }
 }
 
@@ -177,7 +203,10 @@ fn manifest(identities: &[Digest]) -> Result<Manifest> {
         f: Committee::max_faults(n),
         suites: vec![Suite::Ed25519],
         members: (0..n).zip(identities).map(member).collect(),
-        feeds: ["AAA", "BBB", "CCC"].into_iter().map(feed).collect::<Result<_>>()?,
+        feeds: ["AAA", "BBB", "CCC"]
+            .into_iter()
+            .map(feed)
+            .collect::<Result<_>>()?,
     };
     manifest.validate()?;
     Ok(manifest)
@@ -227,5 +256,7 @@ fn generate(
         }
     }
     let outputs = sides.iter_mut().map(Dkg::take_output);
-    outputs.collect::<Option<_>>().context("the key generation must end when everything is delivered")
+    outputs
+        .collect::<Option<_>>()
+        .context("the key generation must end when everything is delivered")
 }

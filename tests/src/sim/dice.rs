@@ -46,7 +46,10 @@ impl Dice {
 
     /// Each member with the given chance.
     pub(super) fn members(&mut self, committee: Committee, permille: u64) -> MemberSet {
-        committee.members().filter(|_| self.chance(permille)).collect()
+        committee
+            .members()
+            .filter(|_| self.chance(permille))
+            .collect()
     }
 
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {

@@ -2,8 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use touchstone_consensus::{Message, Reply, Signed};
-use touchstone_types::{MemberId, MessageKind, Round, View};
+use touchstone_consensus::{Content, Message, Reply, Signed};
+use touchstone_types::{Digest, MemberId, MessageKind, Round, View};
 
 /// The kind of a message, signed or not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +91,61 @@ fn describe(message: &Message) -> (Kind, View) {
             Reply::Value { .. } => (Kind::Value, View(0)),
             Reply::Cert(_) => (Kind::Cert, View(0)),
             Reply::Want => (Kind::Want, View(0)),
+        },
+    }
+}
+
+/// What a message is about, for a trace.
+pub(super) fn gist(message: &Message) -> String {
+    let short = |digest: &Digest| digest.to_string()[..6].to_owned();
+    let lock = |lock: Option<touchstone_consensus::Lock>| {
+        lock.map_or("no lock".to_owned(), |l| {
+            format!("lock {} of view {}", short(&l.value), l.view)
+        })
+    };
+    match message {
+        Message::Signed(s) => match &s.content {
+            Content::Obs { .. } => short(&s.header.body_hash),
+            Content::Timeout { standing, .. } => lock(standing.lock),
+            Content::Propose {
+                value, list, tc, ..
+            } => {
+                let list = list.as_ref().map_or("locked".to_owned(), |l| {
+                    format!("{} observations", l.contributors.len())
+                });
+                format!("{} {list}, {}", short(value), lock(tc.highest_lock()))
+            }
+            Content::Vote(value) | Content::Ack(value) => short(value),
+            Content::Lock(qc) | Content::Done(qc) => short(&qc.value),
+            Content::Coin(_) | Content::Ready(_) => String::new(),
+            Content::Status {
+                standing, decided, ..
+            } => {
+                format!(
+                    "{}{}",
+                    lock(standing.lock),
+                    if decided.is_some() { ", decided" } else { "" }
+                )
+            }
+            Content::SignReq(signers) => {
+                let signers = signers.iter().map(|s| format!(" {}:{}", s.member, s.slot));
+                format!("signers{}", signers.collect::<String>())
+            }
+            Content::Share { request, .. } => format!("for {}", short(request)),
+        },
+        Message::Reply { reply, .. } => match reply {
+            Reply::Decide(decision) => short(&decision.qc.value),
+            Reply::Fetch { value, have } => format!("{} but {have:?}", short(value)),
+            Reply::Value { list, observations } => {
+                let from = observations.iter().map(|o| o.header.member.0);
+                format!(
+                    "{} contributors, {:?}",
+                    list.contributors.len(),
+                    from.collect::<Vec<_>>()
+                )
+            }
+            Reply::Cert(attestation) => short(&attestation.statement.digest()),
+            Reply::Want => String::new(),
         },
     }
 }

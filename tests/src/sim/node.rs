@@ -39,11 +39,21 @@ pub(super) struct Node<R: Rules> {
 }
 
 impl<R: Rules> Node<R> {
-    pub(super) fn new(network: &Network, plan: &Plan, me: MemberId, role: &Role, ledger: &SharedLedger) -> Result<Self> {
+    pub(super) fn new(
+        network: &Network,
+        plan: &Plan,
+        me: MemberId,
+        role: &Role,
+        ledger: &SharedLedger,
+    ) -> Result<Self> {
         let (program, silent_from_us) = match role {
-            Role::Byzantine { behaviours, silent_from_us } => {
-                (Some(Program::new(plan.seed, me, behaviours)), *silent_from_us)
-            }
+            Role::Byzantine {
+                behaviours,
+                silent_from_us,
+            } => (
+                Some(Program::new(plan.seed, me, behaviours)),
+                *silent_from_us,
+            ),
             _ => (None, None),
         };
         let verifier = network.verifier()?;
@@ -69,12 +79,21 @@ impl<R: Rules> Node<R> {
     }
 
     /// Starts the member's process with what is on its disk.
-    pub(super) fn start(&mut self, network: &Network, plan: &Plan, ledger: &SharedLedger) -> Result<()> {
+    pub(super) fn start(
+        &mut self,
+        network: &Network,
+        plan: &Plan,
+        ledger: &SharedLedger,
+    ) -> Result<()> {
         let inner = network.keys(self.me, self.life, plan.seed)?;
         self.keys = if self.program.is_some() {
             inner
         } else {
-            Box::new(Witnessed { inner, me: self.me, ledger: ledger.clone() })
+            Box::new(Witnessed {
+                inner,
+                me: self.me,
+                ledger: ledger.clone(),
+            })
         };
         self.verifier = network.verifier()?;
         self.core = Some(Core::new(Setup {

@@ -43,7 +43,12 @@ pub(super) enum Schedule {
     /// Letters to, or of, some members.
     Starve { victims: MemberSet, inbound: bool },
     /// Each triple of kind, sender and receiver is fast, slow or held back, drawn anew for each view where `by_view` is set.
-    Chaos { salt: u64, slow: u64, held: u64, by_view: bool },
+    Chaos {
+        salt: u64,
+        slow: u64,
+        held: u64,
+        by_view: bool,
+    },
     /// Some kinds of message to all but some members.
     Kinds { kinds: Vec<Kind>, but: MemberSet },
     /// LOCK and DONE of the elected leader, from when the coin can be known.
@@ -128,7 +133,10 @@ impl Plan {
 
     pub(super) fn byzantine(&self) -> MemberSet {
         let roles = self.committee.members().zip(&self.roles);
-        roles.filter(|(_, r)| r.is_byzantine()).map(|(m, _)| m).collect()
+        roles
+            .filter(|(_, r)| r.is_byzantine())
+            .map(|(m, _)| m)
+            .collect()
     }
 
     /// Everybody is honest, every letter takes one unit, and all clocks agree.
@@ -163,7 +171,12 @@ impl Plan {
     }
 
     /// An adversarial run. Where `faults` is empty any mix may come up; otherwise Byzantine members do what it lists.
-    pub(super) fn draw(seed: u64, committee: Committee, rounds: Option<u64>, faults: &[Behaviour]) -> Self {
+    pub(super) fn draw(
+        seed: u64,
+        committee: Committee,
+        rounds: Option<u64>,
+        faults: &[Behaviour],
+    ) -> Self {
         let mut dice = Dice::new(seed, 0);
         let d = &mut dice;
         let rounds = rounds.unwrap_or_else(|| match d.below(10) {
@@ -188,8 +201,18 @@ impl Plan {
             rounds,
             interval_ms,
             // Rounds with many trailing zeros live long; both kinds of start come up.
-            first_round: Round(if d.chance(500) { 1 } else { 1 + d.below(1 << 20) }),
-            delays: *d.pick(&[Delays::Unit, Delays::Uniform(2), Delays::Uniform(8), Delays::Heavy(6)])
+            first_round: Round(if d.chance(500) {
+                1
+            } else {
+                1 + d.below(1 << 20)
+            }),
+            delays: *d
+                .pick(&[
+                    Delays::Unit,
+                    Delays::Uniform(2),
+                    Delays::Uniform(8),
+                    Delays::Heavy(6),
+                ])
                 .unwrap_or(&Delays::Unit),
             duplicates: *d.pick(&[0, 0, 50, 500]).unwrap_or(&0),
             own_us: *d.pick(&[0, 0, UNIT_US / 4, 4 * UNIT_US]).unwrap_or(&0),
@@ -202,11 +225,19 @@ impl Plan {
         plan.clocks_ms = clocks(d, committee, interval_ms);
         plan.schedule = schedule(d, committee);
         // Half of the adversaries never let go; then the protocol must get there all the same.
-        plan.heal_us = if d.chance(500) { u64::MAX } else { d.between(0, span_us + 200 * UNIT_US) };
+        plan.heal_us = if d.chance(500) {
+            u64::MAX
+        } else {
+            d.between(0, span_us + 200 * UNIT_US)
+        };
         let cuts_until = plan.heal_us.min(span_us + 200 * UNIT_US);
-        plan.cuts = (0..d.below(4)).map(|_| cut(d, committee, cuts_until)).collect();
+        plan.cuts = (0..d.below(4))
+            .map(|_| cut(d, committee, cuts_until))
+            .collect();
         if d.chance(250) {
-            plan.breaks = (0..d.below(6)).map(|_| link_break(d, committee, cuts_until)).collect();
+            plan.breaks = (0..d.below(6))
+                .map(|_| link_break(d, committee, cuts_until))
+                .collect();
         }
         plan
     }
@@ -217,8 +248,15 @@ fn roles(d: &mut Dice, committee: Committee, span_us: u64, faults: &[Behaviour])
     let mut roles = vec![Role::Honest; usize::from(committee.n())];
     let mut members: Vec<_> = committee.members().collect();
     d.shuffle(&mut members);
-    let faulty = if d.chance(850) { u64::from(committee.f()) } else { d.below(u64::from(committee.f()) + 1) };
-    for member in members.into_iter().take(usize::try_from(faulty).unwrap_or_default()) {
+    let faulty = if d.chance(850) {
+        u64::from(committee.f())
+    } else {
+        d.below(u64::from(committee.f()) + 1)
+    };
+    for member in members
+        .into_iter()
+        .take(usize::try_from(faulty).unwrap_or_default())
+    {
         if let Some(role) = roles.get_mut(member.index()) {
             *role = faulty_role(d, span_us, faults);
         }
@@ -228,7 +266,9 @@ fn roles(d: &mut Dice, committee: Committee, span_us: u64, faults: &[Behaviour])
 
 fn faulty_role(d: &mut Dice, span_us: u64, faults: &[Behaviour]) -> Role {
     if faults.is_empty() && d.chance(100) {
-        return Role::Crash { at_us: d.below(span_us + 20 * UNIT_US) };
+        return Role::Crash {
+            at_us: d.below(span_us + 20 * UNIT_US),
+        };
     }
     if faults.is_empty() && d.chance(150) {
         let down_us = d.below(span_us + 20 * UNIT_US);
@@ -237,7 +277,11 @@ fn faulty_role(d: &mut Dice, span_us: u64, faults: &[Behaviour]) -> Role {
     }
     let behaviours = if faults.is_empty() {
         let each = *d.pick(&[100, 250, 500]).unwrap_or(&250);
-        Behaviour::ALL.iter().copied().filter(|_| d.chance(each)).collect()
+        Behaviour::ALL
+            .iter()
+            .copied()
+            .filter(|_| d.chance(each))
+            .collect()
     } else {
         faults.to_vec()
     };
@@ -279,8 +323,13 @@ fn schedule(d: &mut Dice, committee: Committee) -> Schedule {
     ];
     match d.below(12) {
         0..=1 => Schedule::Fair,
-        2 => Schedule::Lifo { window_us: d.between(2, 30) * UNIT_US },
-        3 => Schedule::Starve { victims: d.members(committee, 300), inbound: d.chance(700) },
+        2 => Schedule::Lifo {
+            window_us: d.between(2, 30) * UNIT_US,
+        },
+        3 => Schedule::Starve {
+            victims: d.members(committee, 300),
+            inbound: d.chance(700),
+        },
         4..=7 => Schedule::Chaos {
             salt: d.word(),
             slow: *d.pick(&[100, 300, 600]).unwrap_or(&300),
@@ -288,15 +337,24 @@ fn schedule(d: &mut Dice, committee: Committee) -> Schedule {
             by_view: d.chance(700),
         },
         8 | 9 => {
-            let mut kinds: Vec<_> = KINDS.iter().filter(|_| d.chance(300)).map(|k| Kind::Signed(*k)).collect();
+            let mut kinds: Vec<_> = KINDS
+                .iter()
+                .filter(|_| d.chance(300))
+                .map(|k| Kind::Signed(*k))
+                .collect();
             if d.chance(300) {
                 kinds.push(Kind::Cert);
                 kinds.push(Kind::Decide);
             }
-            Schedule::Kinds { kinds, but: d.members(committee, 300) }
+            Schedule::Kinds {
+                kinds,
+                but: d.members(committee, 300),
+            }
         }
         10 => Schedule::HuntLeader,
-        _ => Schedule::DoneToOne { target: d.member(committee) },
+        _ => Schedule::DoneToOne {
+            target: d.member(committee),
+        },
     }
 }
 
@@ -310,7 +368,12 @@ fn cut(d: &mut Dice, committee: Committee, until_us: u64) -> Cut {
         1 => (other, side),
         _ => (side, committee.members().collect()),
     };
-    Cut { from, to, start_us, end_us }
+    Cut {
+        from,
+        to,
+        start_us,
+        end_us,
+    }
 }
 
 fn link_break(d: &mut Dice, committee: Committee, until_us: u64) -> Break {

@@ -22,14 +22,33 @@ const SLOW: u64 = 12;
 pub(super) enum Event {
     Deliver(Posted),
     /// A member's own signed message comes back to it.
-    Own { member: MemberId, life: u32, signed: Box<Signed> },
-    Tick { member: MemberId, life: u32 },
+    Own {
+        member: MemberId,
+        life: u32,
+        signed: Box<Signed>,
+    },
+    Tick {
+        member: MemberId,
+        life: u32,
+    },
     /// A Byzantine member does something of its own accord.
-    Act { member: MemberId },
-    Crash { member: MemberId },
-    Restart { member: MemberId },
-    Break { from: MemberId, to: MemberId },
-    Reconnect { from: MemberId, to: MemberId },
+    Act {
+        member: MemberId,
+    },
+    Crash {
+        member: MemberId,
+    },
+    Restart {
+        member: MemberId,
+    },
+    Break {
+        from: MemberId,
+        to: MemberId,
+    },
+    Reconnect {
+        from: MemberId,
+        to: MemberId,
+    },
 }
 
 struct Scheduled {
@@ -65,7 +84,9 @@ pub(super) struct Post {
     held: Vec<Posted>,
     number: u64,
     now_us: u64,
+    /// Letters of honest members that are neither held back nor there.
     under_way: u64,
+    byzantine: MemberSet,
     /// How often each link was broken, and whether it is down now.
     breaks: BTreeMap<(MemberId, MemberId), (u32, bool)>,
     /// Leaders that the scheduler knows to be elected.
@@ -75,9 +96,10 @@ pub(super) struct Post {
 }
 
 impl Post {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, byzantine: MemberSet) -> Self {
         Self {
             dice: Dice::new(seed, 1),
+            byzantine,
             queue: BinaryHeap::new(),
             held: Vec::new(),
             number: 0,
@@ -98,7 +120,7 @@ impl Post {
     }
 
     pub(super) fn at(&mut self, at_us: u64, event: Event) {
-        if matches!(event, Event::Deliver(_) | Event::Own { .. }) {
+        if self.counts(&event) {
             self.under_way += 1;
         }
         self.number += 1;
@@ -116,10 +138,19 @@ impl Post {
         }
         let Reverse(next) = self.queue.pop()?;
         self.now_us = next.at_us;
-        if matches!(next.event, Event::Deliver(_) | Event::Own { .. }) {
+        if self.counts(&next.event) {
             self.under_way -= 1;
         }
         Some(next.event)
+    }
+
+    /// Whether an event is one that letters which are held back wait for. What Byzantine members say is none: they never stop.
+    fn counts(&self, event: &Event) -> bool {
+        match event {
+            Event::Deliver(posted) => !self.byzantine.contains(posted.from),
+            Event::Own { member, .. } => !self.byzantine.contains(*member),
+            _ => false,
+        }
     }
 
     fn let_go(&mut self, plan: &Plan, views: &Views) {
@@ -128,8 +159,13 @@ impl Post {
                 self.carry(plan, posted);
             }
         }
-        if matches!(plan.schedule, Schedule::DoneToOne { .. } | Schedule::HuntLeader) {
-            let left = |p: &Posted| view_of(views, p.to, p.letter.round).is_some_and(|v| v > p.letter.view);
+        if matches!(
+            plan.schedule,
+            Schedule::DoneToOne { .. } | Schedule::HuntLeader
+        ) {
+            let left = |p: &Posted| {
+                view_of(views, p.to, p.letter.round).is_some_and(|v| v > p.letter.view)
+            };
             let (free, held) = std::mem::take(&mut self.held).into_iter().partition(left);
             self.held = held;
             for posted in Vec::from_iter::<Vec<Posted>>(free) {
@@ -137,21 +173,34 @@ impl Post {
             }
         }
         if self.under_way == 0 && !self.held.is_empty() {
-            let which = usize::try_from(self.dice.below(self.held.len() as u64)).unwrap_or_default();
+            let which =
+                usize::try_from(self.dice.below(self.held.len() as u64)).unwrap_or_default();
             let posted = self.held.swap_remove(which);
             self.carry(plan, posted);
         }
     }
 
     /// Takes letters in.
-    pub(super) fn post(&mut self, plan: &Plan, views: &Views, from: MemberId, to: MemberSet, letter: &Letter) {
+    pub(super) fn post(
+        &mut self,
+        plan: &Plan,
+        views: &Views,
+        from: MemberId,
+        to: MemberSet,
+        letter: &Letter,
+    ) {
         for to in to.iter().filter(|to| *to != from) {
             self.posted += 1;
             let (breaks, down) = self.breaks.get(&(from, to)).copied().unwrap_or_default();
             if down {
                 continue;
             }
-            let posted = Posted { from, to, letter: letter.clone(), breaks };
+            let posted = Posted {
+                from,
+                to,
+                letter: letter.clone(),
+                breaks,
+            };
             if self.dice.chance(plan.duplicates) {
                 self.carry(plan, posted.clone());
             }
@@ -169,7 +218,12 @@ impl Post {
         if now < plan.heal_us {
             match &plan.schedule {
                 Schedule::Lifo { window_us } => delay = 2 * (window_us - now % window_us),
-                Schedule::Chaos { salt, slow, held, by_view } => {
+                Schedule::Chaos {
+                    salt,
+                    slow,
+                    held,
+                    by_view,
+                } => {
                     let class = class(*salt, *by_view, &posted);
                     if class >= *held && class < held + slow {
                         delay *= SLOW;
@@ -180,7 +234,10 @@ impl Post {
         }
         let mut at_us = now + delay;
         for cut in &plan.cuts {
-            if cut.from.contains(posted.from) && cut.to.contains(posted.to) && (cut.start_us..cut.end_us).contains(&at_us) {
+            if cut.from.contains(posted.from)
+                && cut.to.contains(posted.to)
+                && (cut.start_us..cut.end_us).contains(&at_us)
+            {
                 at_us = cut.end_us + delay;
             }
         }
@@ -188,17 +245,27 @@ impl Post {
     }
 
     fn hold(&self, plan: &Plan, views: &Views, posted: &Posted) -> bool {
-        let Posted { from, to, letter, .. } = posted;
+        let Posted {
+            from, to, letter, ..
+        } = posted;
         match &plan.schedule {
             Schedule::Fair | Schedule::Lifo { .. } => false,
-            Schedule::Starve { victims, inbound } => victims.contains(if *inbound { *to } else { *from }),
-            Schedule::Chaos { salt, held, by_view, .. } => class(*salt, *by_view, posted) < *held,
+            Schedule::Starve { victims, inbound } => {
+                victims.contains(if *inbound { *to } else { *from })
+            }
+            Schedule::Chaos {
+                salt,
+                held,
+                by_view,
+                ..
+            } => class(*salt, *by_view, posted) < *held,
             Schedule::Kinds { kinds, but } => kinds.contains(&letter.kind) && !but.contains(*to),
             Schedule::HuntLeader => self.hunted(*from, letter),
             Schedule::DoneToOne { target } => match letter.kind {
                 Kind::Signed(MessageKind::Done) => to != target,
                 Kind::Signed(MessageKind::Coin | MessageKind::Status) => {
-                    to == target && view_of(views, *to, letter.round).is_some_and(|v| v <= letter.view)
+                    to == target
+                        && view_of(views, *to, letter.round).is_some_and(|v| v <= letter.view)
                 }
                 _ => false,
             },
@@ -206,19 +273,25 @@ impl Post {
     }
 
     fn hunted(&self, from: MemberId, letter: &Letter) -> bool {
-        matches!(letter.kind, Kind::Signed(MessageKind::Lock | MessageKind::Done))
-            && self.elected.get(&(letter.round, letter.view)) == Some(&from)
+        matches!(
+            letter.kind,
+            Kind::Signed(MessageKind::Lock | MessageKind::Done)
+        ) && self.elected.get(&(letter.round, letter.view)) == Some(&from)
     }
 
     /// The scheduler learns who leads, and holds back what it can of that leader's letters.
     pub(super) fn learn_leader(&mut self, plan: &Plan, round: Round, view: View, leader: MemberId) {
-        if !matches!(plan.schedule, Schedule::HuntLeader) || self.elected.insert((round, view), leader).is_some() {
+        if !matches!(plan.schedule, Schedule::HuntLeader)
+            || self.elected.insert((round, view), leader).is_some()
+        {
             return;
         }
         for Reverse(scheduled) in std::mem::take(&mut self.queue) {
             match scheduled.event {
-                Event::Deliver(posted) if self.now_us < plan.heal_us && self.hunted(posted.from, &posted.letter) => {
-                    self.under_way -= 1;
+                Event::Deliver(posted)
+                    if self.now_us < plan.heal_us && self.hunted(posted.from, &posted.letter) =>
+                {
+                    self.under_way -= u64::from(!self.byzantine.contains(posted.from));
                     self.held.push(posted);
                 }
                 event => self.queue.push(Reverse(Scheduled { event, ..scheduled })),
@@ -263,6 +336,14 @@ fn view_of(views: &Views, member: MemberId, round: Round) -> Option<View> {
 fn class(salt: u64, by_view: bool, posted: &Posted) -> u64 {
     let view = if by_view { posted.letter.view } else { View(0) };
     let mut hasher = DefaultHasher::new();
-    (salt, posted.letter.kind, posted.letter.round.0, view.0, posted.from.0, posted.to.0).hash(&mut hasher);
+    (
+        salt,
+        posted.letter.kind,
+        posted.letter.round.0,
+        view.0,
+        posted.from.0,
+        posted.to.0,
+    )
+        .hash(&mut hasher);
     hasher.finish() % 1_000
 }

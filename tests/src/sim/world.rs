@@ -9,6 +9,7 @@ use std::{
 use anyhow::Result;
 use touchstone_consensus::{
     Closing, Coverage, Draft, Effect, Input, Message, Now, Rules, Signed, Step, To, keys,
+    keys::ShareError,
 };
 use touchstone_crypto::Unverified;
 use touchstone_types::{FeedObservation, MemberId, MemberSet, Round, Status, View};
@@ -18,7 +19,7 @@ use super::{
     check::{Finding, Ledger, Property, SharedLedger},
     committee::{FEEDS, Network, START_MS},
     dice::Dice,
-    letter::{Letter, Posted, Wire},
+    letter::{Letter, Posted, Wire, gist},
     node::Node,
     plan::{Plan, Role, UNIT_US},
     post::{Event, Post, Views},
@@ -30,6 +31,8 @@ const VIEWS_MAX: u32 = 60;
 const PATIENCE_US: u64 = 60_000 * UNIT_US;
 /// A run with this many events is going round in circles.
 const EVENTS_MAX: u64 = 3_000_000;
+/// How often Byzantine members act of their own accord, together.
+const ACTS_MAX: u64 = 150;
 
 /// How a run ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,12 +83,14 @@ pub(super) struct World<'a, R: Rules> {
     prices: Dice,
     stuck: Option<String>,
     events: u64,
+    acts: u64,
     trace: bool,
 }
 
 impl<'a, R: Rules> World<'a, R> {
     pub(super) fn new(plan: &'a Plan, network: &'a Network, trace: bool) -> Result<Self> {
-        let ledger: SharedLedger = Rc::new(RefCell::new(Ledger::new(plan.committee, plan.byzantine())));
+        let ledger: SharedLedger =
+            Rc::new(RefCell::new(Ledger::new(plan.committee, plan.byzantine())));
         let members = plan.committee.members().zip(&plan.roles);
         let nodes = members
             .map(|(me, role)| Node::new(network, plan, me, role, &ledger))
@@ -95,12 +100,13 @@ impl<'a, R: Rules> World<'a, R> {
             network,
             views: vec![BTreeMap::new(); nodes.len()],
             nodes,
-            post: Post::new(plan.seed),
+            post: Post::new(plan.seed, plan.byzantine()),
             ledger,
             highest_view: BTreeMap::new(),
             prices: Dice::new(plan.seed, 2),
             stuck: None,
             events: 0,
+            acts: 0,
             trace,
         };
         world.set_up();
@@ -126,14 +132,19 @@ impl<'a, R: Rules> World<'a, R> {
         for b in &self.plan.breaks {
             let (from, to) = (b.from, b.to);
             self.post.at(b.at_us, Event::Break { from, to });
-            self.post.at(b.at_us + b.down_us, Event::Reconnect { from, to });
+            self.post
+                .at(b.at_us + b.down_us, Event::Reconnect { from, to });
         }
     }
 
     /// Runs until every obligation is met, something breaks, or patience is over.
     pub(super) fn run(mut self) -> Outcome {
         let last_start_us = self.plan.rounds * self.plan.interval_ms * 1_000;
-        let heal_us = if self.plan.heal_us == u64::MAX { 0 } else { self.plan.heal_us };
+        let heal_us = if self.plan.heal_us == u64::MAX {
+            0
+        } else {
+            self.plan.heal_us
+        };
         let limit_us = last_start_us.max(heal_us) + PATIENCE_US;
         while self.ledger.borrow().is_clean() && !self.is_done() {
             let Some(event) = self.post.next(self.plan, &self.views) else {
@@ -155,8 +166,14 @@ impl<'a, R: Rules> World<'a, R> {
     /// and did not start after the round may have begun.
     fn owed(&self) -> impl Iterator<Item = (MemberId, Round)> + '_ {
         let plan = self.plan;
-        let first = plan.first_round.max(Round((plan.last_round().0 + 1).saturating_sub(plan.params.life_rounds)));
-        let running = plan.committee.members().zip(&plan.roles).filter(|(_, role)| matches!(role, Role::Honest | Role::Restart { .. }));
+        let first = plan.first_round.max(Round(
+            (plan.last_round().0 + 1).saturating_sub(plan.params.life_rounds),
+        ));
+        let running = plan
+            .committee
+            .members()
+            .zip(&plan.roles)
+            .filter(|(_, role)| matches!(role, Role::Honest | Role::Restart { .. }));
         running.flat_map(move |(member, role)| {
             let node = &self.nodes[member.index()];
             let from = match role {
@@ -172,9 +189,16 @@ impl<'a, R: Rules> World<'a, R> {
     }
 
     fn is_done(&self) -> bool {
-        let restarts = self.plan.roles.iter().zip(&self.nodes).all(|(role, node)| !matches!(role, Role::Restart { .. }) || node.life == 2 || node.core.is_some() && node.life == 1);
-        restarts && self.post.now_us() >= (self.plan.rounds - 1) * self.plan.interval_ms * 1_000
-            && !self.owed().any(|(member, round)| self.is_owed(member, round))
+        let restarts = self.plan.roles.iter().zip(&self.nodes).all(|(role, node)| {
+            !matches!(role, Role::Restart { .. })
+                || node.life == 2
+                || node.core.is_some() && node.life == 1
+        });
+        restarts
+            && self.post.now_us() >= (self.plan.rounds - 1) * self.plan.interval_ms * 1_000
+            && !self
+                .owed()
+                .any(|(member, round)| self.is_owed(member, round))
     }
 
     fn conclude(mut self) -> Outcome {
@@ -182,13 +206,19 @@ impl<'a, R: Rules> World<'a, R> {
             node.bank();
         }
         let findings = self.ledger.borrow_mut().take_findings();
-        let missed: Vec<_> = self.owed().filter(|(m, r)| self.nodes[m.index()].closed.get(r) != Some(&Closing::Signed)).collect();
+        let missed: Vec<_> = self
+            .owed()
+            .filter(|(m, r)| self.nodes[m.index()].closed.get(r) != Some(&Closing::Signed))
+            .collect();
         let verdict = if !findings.is_empty() {
             Verdict::Diverged(findings)
         } else if let Some(what) = self.stuck.take() {
             Verdict::NoProgress(what)
         } else if let Some((member, round)) = missed.first() {
-            let how = self.nodes[member.index()].closed.get(round).map_or("no certificate".to_owned(), |c| format!("{c:?}"));
+            let how = self.nodes[member.index()]
+                .closed
+                .get(round)
+                .map_or("no certificate".to_owned(), |c| format!("{c:?}"));
             Verdict::NoProgress(format!(
                 "round {round} at member {member}: {how} ({} owed, {} events, {} ms)",
                 missed.len(),
@@ -205,7 +235,9 @@ impl<'a, R: Rules> World<'a, R> {
             if node.is_byzantine() {
                 continue;
             }
-            let delay = |(round, at): (&Round, &u64)| Some(at.saturating_sub(*node.observed_us.get(round)?));
+            let delay = |(round, at): (&Round, &u64)| {
+                Some(at.saturating_sub(*node.observed_us.get(round)?))
+            };
             delays_us.extend(node.signed_us.iter().filter_map(delay));
         }
         Outcome {
@@ -214,14 +246,24 @@ impl<'a, R: Rules> World<'a, R> {
             views: self.highest_view.values().map(|v| v.0).collect(),
             delays_us,
             messages: self.post.posted,
-            kept_max: self.nodes.iter().filter(|n| !n.is_byzantine()).map(|n| n.kept_max).max().unwrap_or_default(),
+            kept_max: self
+                .nodes
+                .iter()
+                .filter(|n| !n.is_byzantine())
+                .map(|n| n.kept_max)
+                .max()
+                .unwrap_or_default(),
         }
     }
 
     fn happen(&mut self, event: Event) {
         match event {
             Event::Deliver(posted) => self.deliver(posted),
-            Event::Own { member, life, signed } => {
+            Event::Own {
+                member,
+                life,
+                signed,
+            } => {
                 if self.nodes[member.index()].life == life {
                     self.feed(member, Input::Own(signed));
                 }
@@ -274,9 +316,18 @@ impl<'a, R: Rules> World<'a, R> {
     fn reconnect(&mut self, from: MemberId, to: MemberId) {
         self.post.mend_link(from, to);
         let kept = self.nodes[from.index()].outbox.values().flatten();
-        let again: Vec<_> = kept.filter(|(set, _)| set.contains(to)).map(|(_, letter)| letter.clone()).collect();
+        let again: Vec<_> = kept
+            .filter(|(set, _)| set.contains(to))
+            .map(|(_, letter)| letter.clone())
+            .collect();
         for letter in again {
-            self.post.post(self.plan, &self.views, from, [to].into_iter().collect(), &letter);
+            self.post.post(
+                self.plan,
+                &self.views,
+                from,
+                [to].into_iter().collect(),
+                &letter,
+            );
         }
     }
 
@@ -296,29 +347,49 @@ impl<'a, R: Rules> World<'a, R> {
         if self.post.is_lost(&posted) || self.nodes[posted.to.index()].core.is_none() {
             return;
         }
-        if self.trace {
-            let l = &posted.letter;
-            println!("{:>9} {:>3} -> {:<3} {:<8?} r{} v{}", self.post.now_us(), posted.from, posted.to, l.kind, l.round, l.view);
-        }
         let node = &mut self.nodes[posted.to.index()];
         let verifier = &node.verifier;
         let message = match &posted.letter.wire {
-            Wire::Bytes(bytes) => Message::from_bytes(verifier.tag(), posted.from, bytes).map_err(|e| e.to_string()),
+            Wire::Bytes(bytes) => {
+                Message::from_bytes(verifier.tag(), posted.from, bytes).map_err(|e| e.to_string())
+            }
             Wire::Plain(message) if message.from() == posted.from => Ok(Message::clone(message)),
             Wire::Plain(_) => Err("not from whose link it came on".to_owned()),
         };
-        let verified = message.and_then(|m| Unverified::new(m).verify(verifier).map_err(|(_, e)| e.to_string()));
+        if self.trace {
+            let l = &posted.letter;
+            let gist = message.as_ref().map_or_else(Clone::clone, gist);
+            println!(
+                "{:>9} {:>3} -> {:<3} {:<8?} r{} v{} {gist}",
+                self.post.now_us(),
+                posted.from,
+                posted.to,
+                l.kind,
+                l.round,
+                l.view
+            );
+        }
+        let verified = message.and_then(|m| {
+            Unverified::new(m)
+                .verify(verifier)
+                .map_err(|(_, e)| e.to_string())
+        });
         match verified {
             Ok(message) => {
                 if self.nodes[posted.to.index()].is_byzantine() {
-                    self.puppet(posted.to, |program, puppet| program.receive(puppet, &message));
+                    self.puppet(posted.to, |program, puppet| {
+                        program.receive(puppet, &message)
+                    });
                 }
                 self.feed(posted.to, Input::Message(Box::new(message)));
             }
             Err(why) => {
                 if !self.nodes[posted.from.index()].is_byzantine() {
                     let l = &posted.letter;
-                    let what = format!("member {} refuses {:?} of round {} view {} by honest member {}: {why}", posted.to, l.kind, l.round, l.view, posted.from);
+                    let what = format!(
+                        "member {} refuses {:?} of round {} view {} by honest member {}: {why}",
+                        posted.to, l.kind, l.round, l.view, posted.from
+                    );
                     self.ledger.borrow_mut().find(Property::Acceptance, what);
                 }
             }
@@ -364,7 +435,8 @@ impl<'a, R: Rules> World<'a, R> {
                     let highest = self.highest_view.entry(round).or_default();
                     *highest = (*highest).max(view);
                     if view.0 > VIEWS_MAX {
-                        self.stuck = Some(format!("round {round}: member {member} is in view {view}"));
+                        self.stuck =
+                            Some(format!("round {round}: member {member} is in view {view}"));
                     }
                 }
             }
@@ -372,7 +444,10 @@ impl<'a, R: Rules> World<'a, R> {
         let kept = core.kept();
         node.kept_max = node.kept_max.max(kept);
         if node.program.is_none() && kept > kept_bound(self.plan, core.alive().count()) {
-            self.ledger.borrow_mut().find(Property::Memory, format!("member {member} keeps {kept} things"));
+            self.ledger.borrow_mut().find(
+                Property::Memory,
+                format!("member {member} keeps {kept} things"),
+            );
         }
         if let Some(deadline) = core.deadline(now) {
             let at_us = deadline.saturating_sub(1_000_000);
@@ -385,7 +460,13 @@ impl<'a, R: Rules> World<'a, R> {
         }
     }
 
-    fn carry_out(&mut self, member: MemberId, now: Now, effect: Effect, inputs: &mut VecDeque<Input>) {
+    fn carry_out(
+        &mut self,
+        member: MemberId,
+        now: Now,
+        effect: Effect,
+        inputs: &mut VecDeque<Input>,
+    ) {
         let node = &mut self.nodes[member.index()];
         match effect {
             Effect::PersistFence(round) => node.fence = node.fence.max(round),
@@ -394,15 +475,23 @@ impl<'a, R: Rules> World<'a, R> {
             Effect::Reply { to, round, reply } => {
                 let to = self.expand(to);
                 if self.nodes[member.index()].is_byzantine() {
-                    self.puppet(member, |program, puppet| program.reply(puppet, to, round, reply));
+                    self.puppet(member, |program, puppet| {
+                        program.reply(puppet, to, round, reply)
+                    });
                 } else {
-                    let message = Message::Reply { from: member, round, reply };
+                    let message = Message::Reply {
+                        from: member,
+                        round,
+                        reply,
+                    };
                     self.post_letter(member, to, message);
                 }
             }
             Effect::Publish(attestation) => {
                 let at = self.post.now_us();
-                node.signed_us.entry(attestation.statement.round).or_insert(at);
+                node.signed_us
+                    .entry(attestation.statement.round)
+                    .or_insert(at);
                 self.say(member, "publishes");
             }
             Effect::Closed(round, closing) => {
@@ -412,43 +501,69 @@ impl<'a, R: Rules> World<'a, R> {
                 let at = self.post.now_us();
                 let reached = self.views[member.index()].remove(&round);
                 if self.trace {
-                    println!("{at:>9} {member:>3} closes round {round} in view {reached:?}: {closing:?}");
+                    println!(
+                        "{at:>9} {member:>3} closes round {round} in view {reached:?}: {closing:?}"
+                    );
                 }
             }
         }
     }
 
     fn expand(&self, to: To) -> MemberSet {
-        self.plan.committee.members().filter(|m| to.includes(*m)).collect()
+        self.plan
+            .committee
+            .members()
+            .filter(|m| to.includes(*m))
+            .collect()
     }
 
-    fn send(&mut self, member: MemberId, to: To, round: Round, draft: Draft, inputs: &mut VecDeque<Input>) {
+    fn send(
+        &mut self,
+        member: MemberId,
+        to: To,
+        round: Round,
+        draft: Draft,
+        inputs: &mut VecDeque<Input>,
+    ) {
         let everyone = self.expand(to);
         let coin = matches!(draft, Draft::Coin { .. });
         let signed = if self.nodes[member.index()].is_byzantine() {
             let mut own = None;
-            self.puppet(member, |program, puppet| own = program.send(puppet, everyone, round, draft));
+            self.puppet(member, |program, puppet| {
+                own = program.send(puppet, everyone, round, draft)
+            });
             own
         } else {
             let node = &mut self.nodes[member.index()];
-            let signed = keys::seal(node.keys.as_mut(), member, node.verifier.tag(), round, draft);
+            let signed = keys::seal(
+                node.keys.as_mut(),
+                member,
+                node.verifier.tag(),
+                round,
+                draft,
+            );
             match signed {
                 Ok(signed) => {
                     self.post_letter(member, everyone, Message::Signed(signed.clone()));
                     Some(signed)
                 }
+                // A coordinator that lists other nonces than it was offered gets no share; that is its fault.
+                Err(ShareError::OtherNonce) => None,
                 Err(error) => {
-                    // A nonce that is gone is no error of the protocol, but an honest member's vault must never refuse.
-                    self.ledger.borrow_mut().find(Property::OneBody, format!("round {round}: the vault of member {member} refuses: {error}"));
+                    let what =
+                        format!("round {round}: the vault of member {member} refuses: {error}");
+                    self.ledger.borrow_mut().find(Property::OneUse, what);
                     None
                 }
             }
         };
         let Some(signed) = signed else { return };
-        if coin && !self.nodes[member.index()].is_byzantine()
+        if coin
+            && !self.nodes[member.index()].is_byzantine()
             && let Some(leader) = self.network.leader(round, signed.header.view)
         {
-            self.post.learn_leader(self.plan, round, signed.header.view, leader);
+            self.post
+                .learn_leader(self.plan, round, signed.header.view, leader);
         }
         if everyone.contains(member) {
             self.own(member, signed, inputs);
@@ -463,7 +578,14 @@ impl<'a, R: Rules> World<'a, R> {
         }
         let at_us = self.post.now_us() + self.post.own_delay(self.plan);
         let life = self.nodes[member.index()].life;
-        self.post.at(at_us, Event::Own { member, life, signed });
+        self.post.at(
+            at_us,
+            Event::Own {
+                member,
+                life,
+                signed,
+            },
+        );
     }
 
     /// What a member sees of the market: honest members differ, and leave a feed out now and then.
@@ -476,7 +598,11 @@ impl<'a, R: Rules> World<'a, R> {
             let base = 1_000_000_000 * u64::from(feed_index + 1) + round.0;
             feeds.push(FeedObservation {
                 feed_index,
-                status: if self.prices.chance(100) { Status::DEGRADED } else { Status::OK },
+                status: if self.prices.chance(100) {
+                    Status::DEGRADED
+                } else {
+                    Status::OK
+                },
                 mantissa: i128::from(base + self.prices.below(self.plan.spread)),
                 trade_time_ms: now.unix_ms - self.prices.below(1_000),
             });
@@ -495,19 +621,29 @@ impl<'a, R: Rules> World<'a, R> {
         let tag = node.verifier.tag();
         if let Some(program) = &mut node.program {
             program.observe(&mut clock_ms, &mut feeds);
-            let signed = keys::seal_observation(node.keys.as_mut(), member, tag, round, clock_ms, feeds.clone());
+            let signed = keys::seal_observation(
+                node.keys.as_mut(),
+                member,
+                tag,
+                round,
+                clock_ms,
+                feeds.clone(),
+            );
             let mut other = feeds;
             for feed in &mut other {
                 feed.mantissa = feed.mantissa.wrapping_add(1);
             }
             let own = signed.clone();
             self.puppet(member, |program, puppet| {
-                program.send_observation(puppet, &signed, |keys| keys::seal_observation(keys, member, tag, round, clock_ms, other.clone()));
+                program.send_observation(puppet, &signed, |keys| {
+                    keys::seal_observation(keys, member, tag, round, clock_ms, other.clone())
+                });
             });
             self.own(member, own, inputs);
         } else {
             self.ledger.borrow_mut().observed(round, clock_ms, &feeds);
-            let signed = keys::seal_observation(node.keys.as_mut(), member, tag, round, clock_ms, feeds);
+            let signed =
+                keys::seal_observation(node.keys.as_mut(), member, tag, round, clock_ms, feeds);
             let everyone = self.expand(To::All);
             self.post_letter(member, everyone, Message::Signed(signed.clone()));
             self.own(member, signed, inputs);
@@ -520,24 +656,45 @@ impl<'a, R: Rules> World<'a, R> {
         let letter = Letter::new(message, encode);
         self.post.post(self.plan, &self.views, from, to, &letter);
         let node = &mut self.nodes[from.index()];
-        if !self.plan.breaks.is_empty() || self.plan.roles.iter().any(|r| matches!(r, Role::Restart { .. })) {
-            node.outbox.entry(letter.round).or_default().push((to, letter));
+        if !self.plan.breaks.is_empty()
+            || self
+                .plan
+                .roles
+                .iter()
+                .any(|r| matches!(r, Role::Restart { .. }))
+        {
+            node.outbox
+                .entry(letter.round)
+                .or_default()
+                .push((to, letter));
         }
     }
 
     fn act(&mut self, member: MemberId) {
-        let acts = self.nodes[member.index()].program.as_ref().is_some_and(super::adversary::Program::acts);
-        if !acts || self.events > EVENTS_MAX / 2 {
+        let acts = self.nodes[member.index()]
+            .program
+            .as_ref()
+            .is_some_and(super::adversary::Program::acts);
+        if !acts || self.acts >= ACTS_MAX {
             return;
         }
-        let round = self.plan.first_round.saturating_add(self.post.now_us() / (self.plan.interval_ms * 1_000)).min(self.plan.last_round());
+        self.acts += 1;
+        let round = self
+            .plan
+            .first_round
+            .saturating_add(self.post.now_us() / (self.plan.interval_ms * 1_000))
+            .min(self.plan.last_round());
         self.puppet(member, |program, puppet| program.act(puppet, round));
         let soon = self.post.soon();
         self.post.at(soon, Event::Act { member });
     }
 
     /// Lets a Byzantine member's program at its keys, and sends what comes of it.
-    fn puppet(&mut self, member: MemberId, act: impl FnOnce(&mut super::adversary::Program, &mut Puppet<'_>)) {
+    fn puppet(
+        &mut self,
+        member: MemberId,
+        act: impl FnOnce(&mut super::adversary::Program, &mut Puppet<'_>),
+    ) {
         let node = &mut self.nodes[member.index()];
         let scheme = node.verifier.scheme().clone();
         let mut puppet = Puppet {
@@ -548,18 +705,33 @@ impl<'a, R: Rules> World<'a, R> {
             scheme: scheme.as_ref(),
             out: Vec::new(),
         };
-        let Some(program) = &mut node.program else { return };
+        let Some(program) = &mut node.program else {
+            return;
+        };
         act(program, &mut puppet);
         let out = puppet.out;
-        if node.silent_from_us.is_some_and(|from| self.post.now_us() >= from) {
+        if node
+            .silent_from_us
+            .is_some_and(|from| self.post.now_us() >= from)
+        {
             return;
         }
         for emission in out {
             let (to, letter) = match emission {
-                Emission::Signed(to, signed) => (to, Letter::signed(*signed, self.post.dice().chance(self.plan.encoded))),
+                Emission::Signed(to, signed) => (
+                    to,
+                    Letter::signed(*signed, self.post.dice().chance(self.plan.encoded)),
+                ),
                 Emission::Reply(to, round, reply) => {
-                    let message = Message::Reply { from: member, round, reply };
-                    (to, Letter::new(message, self.post.dice().chance(self.plan.encoded)))
+                    let message = Message::Reply {
+                        from: member,
+                        round,
+                        reply,
+                    };
+                    (
+                        to,
+                        Letter::new(message, self.post.dice().chance(self.plan.encoded)),
+                    )
                 }
                 Emission::Bytes(to, round, bytes) => (to, Letter::garbage(round, bytes)),
             };

@@ -8,16 +8,30 @@ use touchstone_types::{MemberId, MemberSet, Round, View};
 use super::{Behaviour, Emission, Program, Puppet};
 
 fn complete(view: View, instance: u16, content: Content) -> Draft {
-    Draft::Complete { view, instance, content }
+    Draft::Complete {
+        view,
+        instance,
+        content,
+    }
 }
 
 impl Program {
     /// A message that the core wants sent. Returns what the core gets to see of it.
-    pub(in super::super) fn send(&mut self, p: &mut Puppet<'_>, to: MemberSet, round: Round, draft: Draft) -> Option<Signed> {
+    pub(in super::super) fn send(
+        &mut self,
+        p: &mut Puppet<'_>,
+        to: MemberSet,
+        round: Round,
+        draft: Draft,
+    ) -> Option<Signed> {
         match draft {
             Draft::Coin { view } => self.coin(p, to, round, view),
             Draft::Share { .. } => self.share(p, to, round, draft),
-            Draft::Complete { view, instance, content } => self.complete(p, to, round, view, instance, content),
+            Draft::Complete {
+                view,
+                instance,
+                content,
+            } => self.complete(p, to, round, view, instance, content),
             Draft::Ready { .. } => {
                 let signed = p.seal(round, draft.clone())?;
                 self.emit(p, to, &signed);
@@ -36,7 +50,13 @@ impl Program {
         p.out.push(Emission::Signed(to, Box::new(signed.clone())));
     }
 
-    fn coin(&mut self, p: &mut Puppet<'_>, to: MemberSet, round: Round, view: View) -> Option<Signed> {
+    fn coin(
+        &mut self,
+        p: &mut Puppet<'_>,
+        to: MemberSet,
+        round: Round,
+        view: View,
+    ) -> Option<Signed> {
         let signed = p.seal(round, Draft::Coin { view })?;
         if self.will(Behaviour::BadCoin) {
             if let Content::Coin(mut share) = signed.content {
@@ -49,7 +69,13 @@ impl Program {
         Some(signed)
     }
 
-    fn share(&mut self, p: &mut Puppet<'_>, to: MemberSet, round: Round, draft: Draft) -> Option<Signed> {
+    fn share(
+        &mut self,
+        p: &mut Puppet<'_>,
+        to: MemberSet,
+        round: Round,
+        draft: Draft,
+    ) -> Option<Signed> {
         if self.will(Behaviour::WithholdShare) {
             return None;
         }
@@ -67,21 +93,51 @@ impl Program {
         Some(signed)
     }
 
-    fn complete(&mut self, p: &mut Puppet<'_>, to: MemberSet, round: Round, view: View, instance: u16, content: Content) -> Option<Signed> {
+    fn complete(
+        &mut self,
+        p: &mut Puppet<'_>,
+        to: MemberSet,
+        round: Round,
+        view: View,
+        instance: u16,
+        content: Content,
+    ) -> Option<Signed> {
         let honest = p.seal(round, complete(view, instance, content.clone()))?;
         let bent = match content {
             Content::Propose { .. } => return self.propose(p, to, honest),
-            Content::Status { standing, proof, decided, coin } => {
-                self.status(round, view, Content::Status { standing, proof, decided, coin })
-            }
+            Content::Status {
+                standing,
+                proof,
+                decided,
+                coin,
+            } => self.status(
+                round,
+                view,
+                Content::Status {
+                    standing,
+                    proof,
+                    decided,
+                    coin,
+                },
+            ),
             Content::Done(_) if self.does(Behaviour::LateDone) => {
                 self.stashed.insert((round, view), honest.clone());
                 return Some(honest);
             }
-            Content::SignReq(_) if self.will(Behaviour::DropSessions) && self.dice.chance(500) => return Some(honest),
+            Content::SignReq(_) if self.will(Behaviour::DropSessions) && self.dice.chance(500) => {
+                return Some(honest);
+            }
             Content::SignReq(signers) => {
                 if self.will(Behaviour::BadRequest) {
-                    p.say(to, round, complete(View(view.0 + 1), instance, Content::SignReq(signers.clone())));
+                    p.say(
+                        to,
+                        round,
+                        complete(
+                            View(view.0 + 1),
+                            instance,
+                            Content::SignReq(signers.clone()),
+                        ),
+                    );
                 }
                 Content::SignReq(signers)
             }
@@ -97,19 +153,37 @@ impl Program {
     }
 
     fn status(&mut self, round: Round, view: View, content: Content) -> Content {
-        let Content::Status { mut standing, mut proof, mut decided, coin } = content else {
+        let Content::Status {
+            mut standing,
+            mut proof,
+            mut decided,
+            coin,
+        } = content
+        else {
             return content;
         };
         if self.will(Behaviour::HideLock) {
             (standing.lock, proof, decided) = (None, None, None);
         } else if self.will(Behaviour::FalseLock)
-            && let Some(qc) = self.intel.locks.get(&(round, view)).and_then(|l| self.dice.pick(l))
+            && let Some(qc) = self
+                .intel
+                .locks
+                .get(&(round, view))
+                .and_then(|l| self.dice.pick(l))
         {
             standing.lock = Some(qc.lock());
-            proof = Some(LockProof { qc: Arc::clone(qc), coin: coin.clone().into() });
+            proof = Some(LockProof {
+                qc: Arc::clone(qc),
+                coin: coin.clone().into(),
+            });
             decided = None;
         }
-        Content::Status { standing, proof, decided, coin }
+        Content::Status {
+            standing,
+            proof,
+            decided,
+            coin,
+        }
     }
 
     /// Another body for a slot that is taken.
@@ -118,16 +192,30 @@ impl Program {
         let content = match &signed.content {
             Content::Vote(_) => Content::Vote(touchstone_types::sha256(&[b"other"])),
             Content::Ack(_) => Content::Ack(touchstone_types::sha256(&[b"other"])),
-            Content::Status { coin, standing, proof, decided } => {
+            Content::Status {
+                coin,
+                standing,
+                proof,
+                decided,
+            } => {
                 let mut standing = standing.clone();
                 // With nonces in place of none, or the other way round.
                 standing.nonces = if standing.nonces.is_empty() {
-                    let key = touchstone_consensus::keys::NonceKey { round: h.round, coordinator: Some(p.me), slot: 99 };
+                    let key = touchstone_consensus::keys::NonceKey {
+                        round: h.round,
+                        coordinator: Some(p.me),
+                        slot: 99,
+                    };
                     p.keys.fresh_nonces(key)
                 } else {
                     Vec::new()
                 };
-                Content::Status { standing, proof: proof.clone(), decided: decided.clone(), coin: coin.clone() }
+                Content::Status {
+                    standing,
+                    proof: proof.clone(),
+                    decided: decided.clone(),
+                    coin: coin.clone(),
+                }
             }
             Content::SignReq(signers) => {
                 let mut signers = signers.clone();
@@ -157,7 +245,10 @@ impl Program {
         {
             let some = self.dice.members(p.committee, 500);
             let second = p.seal(round, complete(view, p.me.0, second))?;
-            p.out.push(Emission::Signed(if self.dice.chance(500) { to } else { some }, Box::new(second)));
+            p.out.push(Emission::Signed(
+                if self.dice.chance(500) { to } else { some },
+                Box::new(second),
+            ));
             if self.dice.chance(500) {
                 to = MemberSet(to.0 & !some.0);
             }
@@ -166,29 +257,53 @@ impl Program {
         Some(first)
     }
 
-    fn low_proposal(&mut self, p: &Puppet<'_>, round: Round, view: View, honest: &Signed) -> Option<Content> {
+    fn low_proposal(
+        &mut self,
+        p: &Puppet<'_>,
+        round: Round,
+        view: View,
+        honest: &Signed,
+    ) -> Option<Content> {
         let left = View(view.0.checked_sub(1)?);
         let (tc, proof) = self.intel.lowest_tc(p.committee, round, left)?;
         let (value, list) = match tc.highest_lock() {
             Some(lock) => (lock.value, None),
             None => {
                 let list = match &honest.content {
-                    Content::Propose { list: Some(list), .. } => Arc::clone(list),
+                    Content::Propose {
+                        list: Some(list), ..
+                    } => Arc::clone(list),
                     _ => Arc::new(self.some_value(p, round)?),
                 };
                 (list.hash(p.tag, round), Some(list))
             }
         };
-        Some(Content::Propose { value, list, tc: Arc::new(tc), proof })
+        Some(Content::Propose {
+            value,
+            list,
+            tc: Arc::new(tc),
+            proof,
+        })
     }
 
     fn other_proposal(&mut self, p: &Puppet<'_>, round: Round, first: &Signed) -> Option<Content> {
-        let Content::Propose { tc, proof, list: Some(_), .. } = &first.content else {
+        let Content::Propose {
+            tc,
+            proof,
+            list: Some(_),
+            ..
+        } = &first.content
+        else {
             return None;
         };
         let list = Arc::new(self.some_value(p, round)?);
         let value = list.hash(p.tag, round);
-        Some(Content::Propose { value, list: Some(list), tc: Arc::clone(tc), proof: proof.clone() })
+        Some(Content::Propose {
+            value,
+            list: Some(list),
+            tc: Arc::clone(tc),
+            proof: proof.clone(),
+        })
     }
 
     /// Any value over a random quorum or more of the observations that the program knows of.
@@ -196,7 +311,9 @@ impl Program {
         let known = self.intel.observations.get(&round)?;
         let mut members: Vec<MemberId> = known.keys().copied().collect();
         self.dice.shuffle(&mut members);
-        let most = self.dice.between(p.committee.quorum() as u64, u64::from(p.committee.n()));
+        let most = self
+            .dice
+            .between(p.committee.quorum() as u64, u64::from(p.committee.n()));
         members.truncate(usize::try_from(most).unwrap_or_default());
         members.sort_unstable();
         let entry = |m: MemberId| Some((m, *self.dice.pick(known.get(&m)?)?));

@@ -19,31 +19,55 @@ pub(super) struct Intel {
 
 impl Intel {
     pub(super) fn see(&mut self, message: &Message) {
-        let Message::Signed(Signed { header: h, signature, content }) = message else {
+        let Message::Signed(Signed {
+            header: h,
+            signature,
+            content,
+        }) = message
+        else {
             return;
         };
         let place = (h.round, h.view);
         match content {
             Content::Obs { .. } => {
-                let of = self.observations.entry(h.round).or_default().entry(h.member).or_default();
+                let of = self
+                    .observations
+                    .entry(h.round)
+                    .or_default()
+                    .entry(h.member)
+                    .or_default();
                 if !of.contains(&h.body_hash) {
                     of.push(h.body_hash);
                 }
             }
-            Content::Timeout { standing, proof } | Content::Status { standing, proof, .. } => {
+            Content::Timeout { standing, proof }
+            | Content::Status {
+                standing, proof, ..
+            } => {
                 let entry = (standing.clone(), *signature, proof.clone());
-                self.statements.entry(place).or_default().insert(h.member, entry);
+                self.statements
+                    .entry(place)
+                    .or_default()
+                    .insert(h.member, entry);
             }
             Content::Lock(qc) => self.locks.entry(place).or_default().push(Arc::clone(qc)),
             Content::Coin(share) => {
-                self.coins.entry(place).or_default().insert(h.member, *share);
+                self.coins
+                    .entry(place)
+                    .or_default()
+                    .insert(h.member, *share);
             }
             _ => {}
         }
     }
 
     /// The right to enter the view after this one, by the quorum of statements with the lowest locks.
-    pub(super) fn lowest_tc(&self, committee: Committee, round: Round, left: View) -> Option<(Tc, Option<LockProof>)> {
+    pub(super) fn lowest_tc(
+        &self,
+        committee: Committee,
+        round: Round,
+        left: View,
+    ) -> Option<(Tc, Option<LockProof>)> {
         let statements = self.statements.get(&(round, left))?;
         let mut lowest: Vec<_> = statements.iter().collect();
         lowest.sort_by_key(|(_, (standing, ..))| standing.lock);
@@ -53,7 +77,16 @@ impl Intel {
         }
         let highest = lowest.last().and_then(|(_, (_, _, proof))| proof.clone());
         lowest.sort_by_key(|(member, _)| **member);
-        let standings = lowest.into_iter().map(|(m, (s, sig, _))| (*m, s.clone(), *sig)).collect();
-        Some((Tc { view: left, standings }, highest))
+        let standings = lowest
+            .into_iter()
+            .map(|(m, (s, sig, _))| (*m, s.clone(), *sig))
+            .collect();
+        Some((
+            Tc {
+                view: left,
+                standings,
+            },
+            highest,
+        ))
     }
 }

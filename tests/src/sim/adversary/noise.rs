@@ -19,7 +19,11 @@ impl Program {
         match &signed.content {
             Content::Propose { value, .. } => {
                 if self.does(Behaviour::VoteAll) {
-                    p.say(sender, h.round, complete(h.view, h.instance, Content::Vote(*value)));
+                    p.say(
+                        sender,
+                        h.round,
+                        complete(h.view, h.instance, Content::Vote(*value)),
+                    );
                 }
                 if self.does(Behaviour::EarlyCoin) {
                     let to = self.dice.members(p.committee, 500);
@@ -27,7 +31,11 @@ impl Program {
                 }
             }
             Content::Lock(qc) if self.does(Behaviour::VoteAll) => {
-                p.say(sender, h.round, complete(h.view, h.instance, Content::Ack(qc.value)));
+                p.say(
+                    sender,
+                    h.round,
+                    complete(h.view, h.instance, Content::Ack(qc.value)),
+                );
             }
             Content::Coin(_) => self.show_late_done(p, h.round, h.view),
             _ => {}
@@ -39,7 +47,14 @@ impl Program {
         if !self.stashed.contains_key(&(round, view)) {
             return;
         }
-        let shares: Vec<_> = self.intel.coins.get(&(round, view)).into_iter().flatten().map(|(m, s)| (*m, *s)).collect();
+        let shares: Vec<_> = self
+            .intel
+            .coins
+            .get(&(round, view))
+            .into_iter()
+            .flatten()
+            .map(|(m, s)| (*m, *s))
+            .collect();
         let Some(election) = p.scheme.elect(round, view, &shares) else {
             return;
         };
@@ -48,13 +63,18 @@ impl Program {
         };
         if election.leader == p.me {
             let one = self.dice.member(p.committee);
-            p.out.push(Emission::Signed([one].into_iter().collect(), Box::new(done)));
+            p.out.push(Emission::Signed(
+                [one].into_iter().collect(),
+                Box::new(done),
+            ));
         }
     }
 
     /// Whether the program does things of its own accord.
     pub(in super::super) fn acts(&self) -> bool {
-        [Behaviour::Flood, Behaviour::Replay, Behaviour::Garbage].iter().any(|b| self.does(*b))
+        [Behaviour::Flood, Behaviour::Replay, Behaviour::Garbage]
+            .iter()
+            .any(|b| self.does(*b))
     }
 
     /// Nothing happened, but the program feels like it.
@@ -80,19 +100,45 @@ impl Program {
                 p.say(all, round, Draft::Coin { view });
             }
             1 => {
-                let timeout = Content::Timeout { standing: Standing::default(), proof: None };
+                let timeout = Content::Timeout {
+                    standing: Standing::default(),
+                    proof: None,
+                };
                 p.say(all, far, complete(View(0), 0, timeout));
             }
             2 => {
-                p.say(all, round, Draft::Ready { coordinator: self.dice.member(p.committee), slot });
+                p.say(
+                    all,
+                    round,
+                    Draft::Ready {
+                        coordinator: self.dice.member(p.committee),
+                        slot,
+                    },
+                );
             }
             3 => {
                 let value = sha256(&[&self.dice.word().to_be_bytes()]);
-                p.out.push(Emission::Reply(all, round, Reply::Fetch { value, have: MemberSet::default() }));
+                p.out.push(Emission::Reply(
+                    all,
+                    round,
+                    Reply::Fetch {
+                        value,
+                        have: MemberSet::default(),
+                    },
+                ));
             }
-            4 => p.out.push(Emission::Reply(all, if self.dice.chance(500) { round } else { far }, Reply::Want)),
+            4 => p.out.push(Emission::Reply(
+                all,
+                if self.dice.chance(500) { round } else { far },
+                Reply::Want,
+            )),
             _ => {
-                let again = self.sent.iter().filter(|s| matches!(s.content, Content::Obs { .. })).cloned().next();
+                let again = self
+                    .sent
+                    .iter()
+                    .filter(|s| matches!(s.content, Content::Obs { .. }))
+                    .cloned()
+                    .next();
                 if let Some(signed) = again {
                     p.say(all, far, complete(View(0), 0, signed.content));
                 }
@@ -113,7 +159,11 @@ impl Program {
                 p.say(to, round, complete(h.view, h.instance, old.content));
             }
             _ => {
-                p.say(to, h.round, complete(View(h.view.0 + 1), h.instance, old.content));
+                p.say(
+                    to,
+                    h.round,
+                    complete(View(h.view.0 + 1), h.instance, old.content),
+                );
             }
         }
     }
@@ -121,10 +171,14 @@ impl Program {
     fn garbage(&mut self, p: &mut Puppet<'_>, round: Round) {
         let mut bytes = match self.dice.pick(&self.sent) {
             Some(old) if self.dice.chance(700) => old.to_bytes(),
-            _ => (0..self.dice.below(200)).map(|_| self.dice.word().to_be_bytes()[0]).collect(),
+            _ => (0..self.dice.below(200))
+                .map(|_| self.dice.word().to_be_bytes()[0])
+                .collect(),
         };
         match self.dice.below(3) {
-            0 => bytes.truncate(usize::try_from(self.dice.below(bytes.len() as u64 + 1)).unwrap_or_default()),
+            0 => bytes.truncate(
+                usize::try_from(self.dice.below(bytes.len() as u64 + 1)).unwrap_or_default(),
+            ),
             1 => bytes.push(0),
             _ => {
                 let at = usize::try_from(self.dice.below(bytes.len() as u64)).unwrap_or_default();
@@ -133,7 +187,11 @@ impl Program {
                 }
             }
         }
-        p.out.push(Emission::Bytes(self.dice.members(p.committee, 500), round, bytes));
+        p.out.push(Emission::Bytes(
+            self.dice.members(p.committee, 500),
+            round,
+            bytes,
+        ));
         // A certificate with one signer too few.
         if let Some(qc) = self.intel.locks.values().flatten().next() {
             let mut short = (**qc).clone();
@@ -143,12 +201,19 @@ impl Program {
             }
             let (view, me) = (short.view, p.me.0);
             short.instance = me;
-            p.say(self.dice.members(p.committee, 500), round, complete(view, me, Content::Lock(Arc::new(short))));
+            p.say(
+                self.dice.members(p.committee, 500),
+                round,
+                complete(view, me, Content::Lock(Arc::new(short))),
+            );
         }
     }
 }
 
 fn complete(view: View, instance: u16, content: Content) -> Draft {
-    Draft::Complete { view, instance, content }
+    Draft::Complete {
+        view,
+        instance,
+        content,
+    }
 }
-
