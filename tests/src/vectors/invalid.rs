@@ -323,7 +323,7 @@ fn add_proofs(cases: &mut Cases<'_>) -> anyhow::Result<()> {
         raw.entries[0].path.clone_from(&other.entries[0].path);
     })?;
     let later = Raw::of(&world::update(&world::leaves(12)?, &[5], |s| {
-        s.round.0 += 1
+        s.round.0 += 1;
     })?)?;
     let what = "a signature of the next round on this one's statement";
     cases.changed("signature-of-next-round", "bad-signature", what, |raw| {
