@@ -56,16 +56,16 @@ async fn one_of_four_is_killed_and_comes_back() {
         first_again <= restarted_at + 3 * FENCE_ROUNDS,
         "{restarted_at} .. {first_again}"
     );
-    net.rounds_more(4).await;
-    let newest = net.newest().await.expect("a round");
+    // And it stays: in most rounds at least, for nobody waits for a fourth that is late.
+    let newest = net.rounds_more(8).await;
     let mut rejoined = 0;
-    for round in first_again..=newest {
+    for round in first_again..newest {
         let contributors = net.contributors(round).await.expect("no round is missed");
-        rejoined += u64::from(contributors.len() == 4);
+        rejoined += u64::from(contributors.contains(&VICTIM));
     }
     assert!(
-        rejoined >= 2,
-        "of rounds {first_again} to {newest} only {rejoined} rest on all four"
+        rejoined >= 3,
+        "of rounds {first_again} to {newest} only {rejoined} rest on it"
     );
     assert!(net.terminate().await.success());
 }

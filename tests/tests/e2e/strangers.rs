@@ -77,6 +77,7 @@ async fn a_fifth_unknown_identity_cannot_join() {
     let _alone = alone().await;
     let folder = tempfile::tempdir().expect("folder");
     let net = Net::start(&folder.path().join("data"), &first(&[])).await;
+    let since = net.newest().await.expect("a round");
     let identity = TlsIdentity::ephemeral().expect("a key");
     let mut everybody = members(&net.pin.genesis_manifest);
     let listen: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
@@ -107,11 +108,15 @@ async fn a_fifth_unknown_identity_cannot_join() {
         let told = counter(&net, member, "touchstone_unknown_identities_total", "").await;
         assert!(told > 0, "member {member} does not tell of the stranger");
     }
+    // Nobody noticed: no round is missed, and each rests on members alone.
     let newest = net.rounds_more(3).await;
-    assert_eq!(
-        net.contributors(newest - 1).await.expect("a round").len(),
-        4
-    );
+    for round in since..newest {
+        let contributors = net.contributors(round).await.expect("no round is missed");
+        assert!(
+            contributors.len() >= 3 && contributors.iter().all(|m| *m < 4),
+            "round {round}: {contributors:?}"
+        );
+    }
     assert!(net.terminate().await.success());
 }
 
