@@ -251,7 +251,8 @@ impl<R: Rules> RoundState<R> {
             self.try_jump(ctx);
             return;
         }
-        if !self.first(ctx, &message) {
+        let again = !R::VOTE_ONCE && h.kind == MessageKind::Propose;
+        if !self.first(ctx, &message) && !again {
             return;
         }
         match message.content {
