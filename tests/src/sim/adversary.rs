@@ -49,6 +49,8 @@ behaviours! {
     FalseLock = "false-lock": "shows certificates of members that were not elected as locks",
     PartialSends = "partial-sends": "sends to some members only",
     LateDone = "late-done": "shows its DONE to one member only, once it knows that it is elected",
+    LateLock = "late-lock": "shows its LOCK only once it knows that it is elected",
+    Tires = "tires": "takes part in the first two views of a round and only proposes and votes in later ones",
     EarlyCoin = "early-coin": "releases its coin share as soon as a view begins",
     WithholdCoin = "withhold-coin": "releases no coin shares",
     BadCoin = "bad-coin": "releases wrong coin shares",
@@ -102,19 +104,21 @@ impl Puppet<'_> {
 /// One Byzantine member's program.
 pub(super) struct Program {
     behaviours: BTreeSet<Behaviour>,
+    resolute: bool,
     dice: Dice,
     intel: Intel,
     /// Whom the member sends to in a view, where it does not send to all.
     partial: BTreeMap<(Round, View), MemberSet>,
-    /// DONE that waits for the right moment.
-    stashed: BTreeMap<(Round, View), Signed>,
+    /// LOCK and DONE that wait for the right moment.
+    stashed: BTreeMap<(Round, View), Vec<Signed>>,
     sent: Vec<Signed>,
 }
 
 impl Program {
-    pub(super) fn new(seed: u64, me: MemberId, behaviours: &[Behaviour]) -> Self {
+    pub(super) fn new(seed: u64, me: MemberId, behaviours: &[Behaviour], resolute: bool) -> Self {
         Self {
             behaviours: behaviours.iter().copied().collect(),
+            resolute,
             dice: Dice::new(seed, 100 + u64::from(me.0)),
             intel: Intel::default(),
             partial: BTreeMap::new(),
@@ -127,9 +131,9 @@ impl Program {
         self.behaviours.contains(&behaviour)
     }
 
-    /// Most of the time, not always: a mix of right and wrong gets further than plain wrong.
+    /// Most of the time, not always, unless the program is resolute: a mix of right and wrong gets further than plain wrong.
     fn will(&mut self, behaviour: Behaviour) -> bool {
-        self.does(behaviour) && self.dice.chance(800)
+        self.does(behaviour) && (self.resolute || self.dice.chance(800))
     }
 
     /// Bends prices before the member observes.

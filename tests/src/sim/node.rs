@@ -49,9 +49,10 @@ impl<R: Rules> Node<R> {
         let (program, silent_from_us) = match role {
             Role::Byzantine {
                 behaviours,
+                resolute,
                 silent_from_us,
             } => (
-                Some(Program::new(plan.seed, me, behaviours)),
+                Some(Program::new(plan.seed, me, behaviours, *resolute)),
                 *silent_from_us,
             ),
             _ => (None, None),

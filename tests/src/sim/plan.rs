@@ -53,8 +53,14 @@ pub(super) enum Schedule {
     Kinds { kinds: Vec<Kind>, but: MemberSet },
     /// LOCK and DONE of the elected leader, from when the coin can be known.
     HuntLeader,
-    /// All DONE to one member only, which gets COIN and STATUS of a view once it has left the view.
-    DoneToOne { target: MemberId },
+    /// One member is the first to know, and the last to tell: DONE reaches it alone, STATUS and answers neither reach it nor come
+    /// from it, and `scattered` of a thousand observations are held back from whom they go to.
+    Isolate { member: MemberId, scattered: u64 },
+    /// One member does not learn the coin; nobody gets LOCK and DONE of another.
+    Lag { member: MemberId, victim: MemberId },
+    /// Some members, at most `f`, get COIN and STATUS of a view once they have left the view. DONE reaches the first of them
+    /// alone, and ACK only them and `helper`, so that hardly anybody else holds a quorum of acknowledgements.
+    Deprive { starved: MemberSet, helper: MemberId },
 }
 
 /// Some letters do not get through for a time; they are not lost.
@@ -87,6 +93,8 @@ pub(super) enum Role {
     /// Anything goes, except the use of others' keys.
     Byzantine {
         behaviours: Vec<Behaviour>,
+        /// Always does all of it; otherwise most of the time.
+        resolute: bool,
         silent_from_us: Option<u64>,
     },
 }
@@ -230,6 +238,9 @@ impl Plan {
         } else {
             d.between(0, span_us + 200 * UNIT_US)
         };
+        if faults.is_empty() && d.chance(250) {
+            concert(d, &mut plan);
+        }
         let cuts_until = plan.heal_us.min(span_us + 200 * UNIT_US);
         plan.cuts = (0..d.below(4))
             .map(|_| cut(d, committee, cuts_until))
@@ -288,7 +299,63 @@ fn faulty_role(d: &mut Dice, span_us: u64, faults: &[Behaviour]) -> Role {
     let silent_from_us = d.chance(150).then(|| d.below(span_us + 60 * UNIT_US));
     Role::Byzantine {
         behaviours,
+        resolute: false,
         silent_from_us,
+    }
+}
+
+/// Members and network work together, for as long as it takes.
+fn concert(d: &mut Dice, plan: &mut Plan) {
+    let (member, victim) = (d.member(plan.committee), d.member(plan.committee));
+    let (schedule, always, perhaps): (_, &[Behaviour], &[Behaviour]) = match d.below(4) {
+        0 => (
+            deprive(d, plan),
+            &[Behaviour::EarlyCoin, Behaviour::HideLock, Behaviour::WithholdReplies],
+            &[],
+        ),
+        1 => (
+            Schedule::Lag { member, victim },
+            &[Behaviour::Tires],
+            &[Behaviour::VoteAll, Behaviour::HideLock],
+        ),
+        _ => (
+            Schedule::Isolate {
+                member,
+                scattered: *d.pick(&[0, 200, 400]).unwrap_or(&0),
+            },
+            &[Behaviour::VoteAll, Behaviour::HideLock],
+            &[
+                Behaviour::LowTc,
+                Behaviour::LateLock,
+                Behaviour::LateDone,
+                Behaviour::EarlyCoin,
+                Behaviour::EquivocateObs,
+                Behaviour::EquivocatePropose,
+                Behaviour::WithholdShare,
+            ],
+        ),
+    };
+    plan.schedule = schedule;
+    plan.heal_us = u64::MAX;
+    for role in plan.roles.iter_mut().filter(|r| !matches!(r, Role::Honest)) {
+        let also = perhaps.iter().filter(|_| d.chance(500));
+        *role = Role::Byzantine {
+            behaviours: always.iter().chain(also).copied().collect(),
+            resolute: true,
+            silent_from_us: None,
+        };
+    }
+}
+
+/// The first `f` honest members are deprived, the next one is the helper.
+fn deprive(d: &mut Dice, plan: &Plan) -> Schedule {
+    let byzantine = plan.byzantine();
+    let mut honest: Vec<_> = plan.committee.members().filter(|m| !byzantine.contains(*m)).collect();
+    d.shuffle(&mut honest);
+    let f = usize::from(plan.committee.f());
+    Schedule::Deprive {
+        starved: honest.iter().take(f).copied().collect(),
+        helper: honest.get(f).copied().unwrap_or(MemberId(0)),
     }
 }
 
@@ -351,10 +418,7 @@ fn schedule(d: &mut Dice, committee: Committee) -> Schedule {
                 but: d.members(committee, 300),
             }
         }
-        10 => Schedule::HuntLeader,
-        _ => Schedule::DoneToOne {
-            target: d.member(committee),
-        },
+        _ => Schedule::HuntLeader,
     }
 }
 

@@ -159,12 +159,15 @@ impl Post {
                 self.carry(plan, posted);
             }
         }
+        // What a member has left behind is let through: it comes too late.
         if matches!(
             plan.schedule,
-            Schedule::DoneToOne { .. } | Schedule::HuntLeader
+            Schedule::Deprive { .. } | Schedule::HuntLeader | Schedule::Isolate { .. }
         ) {
+            let isolated = matches!(plan.schedule, Schedule::Isolate { .. });
             let left = |p: &Posted| {
-                view_of(views, p.to, p.letter.round).is_some_and(|v| v > p.letter.view)
+                let counts = !isolated || p.letter.kind == Kind::Signed(MessageKind::Done);
+                counts && view_of(views, p.to, p.letter.round).is_some_and(|v| v > p.letter.view)
             };
             let (free, held) = std::mem::take(&mut self.held).into_iter().partition(left);
             self.held = held;
@@ -201,14 +204,14 @@ impl Post {
                 letter: letter.clone(),
                 breaks,
             };
+            if self.now_us < plan.heal_us && self.hold(plan, views, &posted) {
+                self.held.push(posted);
+                continue;
+            }
             if self.dice.chance(plan.duplicates) {
                 self.carry(plan, posted.clone());
             }
-            if self.now_us < plan.heal_us && self.hold(plan, views, &posted) {
-                self.held.push(posted);
-            } else {
-                self.carry(plan, posted);
-            }
+            self.carry(plan, posted);
         }
     }
 
@@ -245,13 +248,11 @@ impl Post {
     }
 
     fn hold(&self, plan: &Plan, views: &Views, posted: &Posted) -> bool {
-        let Posted {
-            from, to, letter, ..
-        } = posted;
+        let (from, to, letter) = (posted.from, posted.to, &posted.letter);
         match &plan.schedule {
             Schedule::Fair | Schedule::Lifo { .. } => false,
             Schedule::Starve { victims, inbound } => {
-                victims.contains(if *inbound { *to } else { *from })
+                victims.contains(if *inbound { to } else { from })
             }
             Schedule::Chaos {
                 salt,
@@ -259,13 +260,30 @@ impl Post {
                 by_view,
                 ..
             } => class(*salt, *by_view, posted) < *held,
-            Schedule::Kinds { kinds, but } => kinds.contains(&letter.kind) && !but.contains(*to),
-            Schedule::HuntLeader => self.hunted(*from, letter),
-            Schedule::DoneToOne { target } => match letter.kind {
-                Kind::Signed(MessageKind::Done) => to != target,
+            Schedule::Kinds { kinds, but } => kinds.contains(&letter.kind) && !but.contains(to),
+            Schedule::HuntLeader => self.hunted(from, letter),
+            Schedule::Isolate { member, scattered } => match letter.kind {
+                Kind::Signed(MessageKind::Done) => to != *member,
+                Kind::Signed(MessageKind::Status) | Kind::Decide | Kind::Cert => {
+                    to == *member || from == *member
+                }
+                Kind::Signed(MessageKind::Obs) => class(plan.seed, false, posted) < *scattered,
+                _ => false,
+            },
+            Schedule::Lag { member, victim } => match letter.kind {
+                Kind::Signed(MessageKind::Lock | MessageKind::Done) if from == *victim => true,
+                Kind::Signed(MessageKind::Done | MessageKind::Coin | MessageKind::Status)
+                | Kind::Decide => to == *member,
+                _ => false,
+            },
+            Schedule::Deprive { starved, helper } => match letter.kind {
+                Kind::Signed(MessageKind::Done) => starved.iter().next() != Some(to),
+                Kind::Signed(MessageKind::Ack) => {
+                    !starved.contains(to) && to != *helper && !self.byzantine.contains(to)
+                }
                 Kind::Signed(MessageKind::Coin | MessageKind::Status) => {
-                    to == target
-                        && view_of(views, *to, letter.round).is_some_and(|v| v <= letter.view)
+                    starved.contains(to)
+                        && view_of(views, to, letter.round).is_none_or(|v| v <= letter.view)
                 }
                 _ => false,
             },

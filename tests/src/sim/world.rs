@@ -25,8 +25,8 @@ use super::{
     post::{Event, Post, Views},
 };
 
-/// A view that a sound protocol reaches with odds of one in 3^60.
-const VIEWS_MAX: u32 = 60;
+/// A view that a sound protocol gets beyond with odds of one in 3^24.
+const VIEWS_MAX: u32 = 24;
 /// How long after the last adversarial delay, or the last round's start, everything must be over.
 const PATIENCE_US: u64 = 60_000 * UNIT_US;
 /// A run with this many events is going round in circles.
@@ -258,7 +258,7 @@ impl<'a, R: Rules> World<'a, R> {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Deliver(posted) => self.deliver(posted),
+            Event::Deliver(posted) => self.deliver(&posted),
             Event::Own {
                 member,
                 life,
@@ -343,8 +343,8 @@ impl<'a, R: Rules> World<'a, R> {
         }
     }
 
-    fn deliver(&mut self, posted: Posted) {
-        if self.post.is_lost(&posted) || self.nodes[posted.to.index()].core.is_none() {
+    fn deliver(&mut self, posted: &Posted) {
+        if self.post.is_lost(posted) || self.nodes[posted.to.index()].core.is_none() {
             return;
         }
         let node = &mut self.nodes[posted.to.index()];
@@ -378,7 +378,7 @@ impl<'a, R: Rules> World<'a, R> {
             Ok(message) => {
                 if self.nodes[posted.to.index()].is_byzantine() {
                     self.puppet(posted.to, |program, puppet| {
-                        program.receive(puppet, &message)
+                        program.receive(puppet, &message);
                     });
                 }
                 self.feed(posted.to, Input::Message(Box::new(message)));
@@ -476,7 +476,7 @@ impl<'a, R: Rules> World<'a, R> {
                 let to = self.expand(to);
                 if self.nodes[member.index()].is_byzantine() {
                     self.puppet(member, |program, puppet| {
-                        program.reply(puppet, to, round, reply)
+                        program.reply(puppet, to, round, reply);
                     });
                 } else {
                     let message = Message::Reply {
@@ -530,7 +530,7 @@ impl<'a, R: Rules> World<'a, R> {
         let signed = if self.nodes[member.index()].is_byzantine() {
             let mut own = None;
             self.puppet(member, |program, puppet| {
-                own = program.send(puppet, everyone, round, draft)
+                own = program.send(puppet, everyone, round, draft);
             });
             own
         } else {

@@ -409,7 +409,7 @@ fn add_entries(cases: &mut Cases<'_>) -> anyhow::Result<()> {
     })?;
     let what = "a count of 0 with entries behind it";
     changed("count-zero-with-entries", "no-entries", what, |raw| {
-        raw.count = 0
+        raw.count = 0;
     })?;
     changed(
         "count-below",
@@ -437,7 +437,7 @@ fn add_entries(cases: &mut Cases<'_>) -> anyhow::Result<()> {
     )?;
     let what = "leaf indices are descending";
     changed("indices-descending", "leaf-order", what, |raw| {
-        raw.entries.reverse()
+        raw.entries.reverse();
     })?;
     let what = "one leaf stands there twice";
     changed("indices-equal", "leaf-order", what, |raw| {

@@ -51,7 +51,7 @@ impl Raw {
             .map(|leaf: &Leaf| leaf.to_bytes().to_vec())
             .collect();
         change(&mut bytes[5]);
-        Self::signed_tree(&bytes, |leaf| merkle::leaf_hash(leaf))
+        Self::signed_tree(&bytes, merkle::leaf_hash)
     }
 
     /// The sixth of some leaves, in a tree whose leaf hashes are made by `hash`, and signed like that.

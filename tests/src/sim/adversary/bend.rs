@@ -104,7 +104,7 @@ impl Program {
     ) -> Option<Signed> {
         let honest = p.seal(round, complete(view, instance, content.clone()))?;
         let bent = match content {
-            Content::Propose { .. } => return self.propose(p, to, honest),
+            Content::Propose { .. } => return self.propose(p, to, &honest),
             Content::Status {
                 standing,
                 proof,
@@ -120,10 +120,10 @@ impl Program {
                     coin,
                 },
             ),
-            Content::Done(_) if self.does(Behaviour::LateDone) => {
-                self.stashed.insert((round, view), honest.clone());
-                return Some(honest);
-            }
+            Content::Vote(_) => content,
+            _ if self.does(Behaviour::Tires) && view > View(2) => return Some(honest),
+            Content::Lock(_) if self.does(Behaviour::LateLock) => return self.stash(honest),
+            Content::Done(_) if self.does(Behaviour::LateDone) => return self.stash(honest),
             Content::SignReq(_) if self.will(Behaviour::DropSessions) && self.dice.chance(500) => {
                 return Some(honest);
             }
@@ -186,6 +186,13 @@ impl Program {
         }
     }
 
+    /// Keeps a message for the moment when the program knows who leads.
+    fn stash(&mut self, signed: Signed) -> Option<Signed> {
+        let place = (signed.header.round, signed.header.view);
+        self.stashed.entry(place).or_default().push(signed.clone());
+        Some(signed)
+    }
+
     /// Another body for a slot that is taken.
     fn say_otherwise(&mut self, p: &mut Puppet<'_>, signed: &Signed) {
         let h = signed.header;
@@ -231,11 +238,11 @@ impl Program {
     }
 
     /// PROPOSE, by other statements and with other values where the program likes.
-    fn propose(&mut self, p: &mut Puppet<'_>, to: MemberSet, honest: Signed) -> Option<Signed> {
+    fn propose(&mut self, p: &mut Puppet<'_>, to: MemberSet, honest: &Signed) -> Option<Signed> {
         let (round, view) = (honest.header.round, honest.header.view);
         let mut first = honest.clone();
         if self.will(Behaviour::LowTc)
-            && let Some(content) = self.low_proposal(p, round, view, &honest)
+            && let Some(content) = self.low_proposal(p, round, view, honest)
         {
             first = p.seal(round, complete(view, p.me.0, content))?;
         }

@@ -14,6 +14,8 @@ pub(super) struct Intel {
     pub(super) observations: BTreeMap<Round, BTreeMap<MemberId, Vec<Digest>>>,
     pub(super) statements: BTreeMap<(Round, View), BTreeMap<MemberId, Statement>>,
     pub(super) locks: BTreeMap<(Round, View), Vec<Arc<Qc>>>,
+    /// Acknowledgements of the member's own proposals.
+    pub(super) acks: BTreeMap<(Round, View), BTreeMap<MemberId, MemberSignature>>,
     pub(super) coins: BTreeMap<(Round, View), BTreeMap<MemberId, CoinShare>>,
 }
 
@@ -51,6 +53,12 @@ impl Intel {
                     .insert(h.member, entry);
             }
             Content::Lock(qc) => self.locks.entry(place).or_default().push(Arc::clone(qc)),
+            Content::Ack(_) => {
+                self.acks
+                    .entry(place)
+                    .or_default()
+                    .insert(h.member, *signature);
+            }
             Content::Coin(share) => {
                 self.coins
                     .entry(place)

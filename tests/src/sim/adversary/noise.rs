@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use touchstone_consensus::{Content, Draft, Message, Reply, Standing};
-use touchstone_types::{MemberSet, Round, View, sha256};
+use touchstone_consensus::{Content, Draft, Message, Qc, Reply, Standing};
+use touchstone_types::{Digest, MemberSet, MessageKind, Round, View, sha256};
 
 use super::{Behaviour, Emission, Program, Puppet};
 
@@ -37,13 +37,16 @@ impl Program {
                     complete(h.view, h.instance, Content::Ack(qc.value)),
                 );
             }
-            Content::Coin(_) => self.show_late_done(p, h.round, h.view),
+            Content::Ack(value) if self.does(Behaviour::LateLock) => {
+                self.show_late_quorum(p, h.round, h.view, *value);
+            }
+            Content::Coin(_) => self.show_stashed(p, h.round, h.view),
             _ => {}
         }
     }
 
-    /// DONE goes to one member, when the program knows that it has been elected.
-    fn show_late_done(&mut self, p: &mut Puppet<'_>, round: Round, view: View) {
+    /// Shows what was kept back, when the program knows that it has been elected: LOCK to all, DONE to one member.
+    fn show_stashed(&mut self, p: &mut Puppet<'_>, round: Round, view: View) {
         if !self.stashed.contains_key(&(round, view)) {
             return;
         }
@@ -58,16 +61,37 @@ impl Program {
         let Some(election) = p.scheme.elect(round, view, &shares) else {
             return;
         };
-        let Some(done) = self.stashed.remove(&(round, view)) else {
-            return;
-        };
-        if election.leader == p.me {
-            let one = self.dice.member(p.committee);
-            p.out.push(Emission::Signed(
-                [one].into_iter().collect(),
-                Box::new(done),
-            ));
+        for signed in self.stashed.remove(&(round, view)).unwrap_or_default() {
+            if election.leader == p.me {
+                let to = match signed.content {
+                    Content::Done(_) => [self.dice.member(p.committee)].into_iter().collect(),
+                    _ => p.everybody(),
+                };
+                p.out.push(Emission::Signed(to, Box::new(signed)));
+            }
         }
+    }
+
+    /// Makes a quorum of acknowledgements that came too late for the core, and shows it to one member.
+    fn show_late_quorum(&mut self, p: &mut Puppet<'_>, round: Round, view: View, value: Digest) {
+        let acks = self.intel.acks.entry((round, view)).or_default();
+        if acks.len() != p.committee.quorum() {
+            return;
+        }
+        let qc = Qc {
+            kind: MessageKind::Ack,
+            view,
+            instance: p.me.0,
+            value,
+            signers: acks.keys().copied().collect(),
+            signatures: acks.values().copied().collect(),
+        };
+        let one = [self.dice.member(p.committee)].into_iter().collect();
+        p.say(
+            one,
+            round,
+            complete(view, p.me.0, Content::Done(Arc::new(qc))),
+        );
     }
 
     /// Whether the program does things of its own accord.
@@ -136,9 +160,8 @@ impl Program {
                 let again = self
                     .sent
                     .iter()
-                    .filter(|s| matches!(s.content, Content::Obs { .. }))
-                    .cloned()
-                    .next();
+                    .find(|s| matches!(s.content, Content::Obs { .. }))
+                    .cloned();
                 if let Some(signed) = again {
                     p.say(all, far, complete(View(0), 0, signed.content));
                 }
