@@ -60,7 +60,10 @@ pub(super) enum Schedule {
     Lag { member: MemberId, victim: MemberId },
     /// Some members, at most `f`, get COIN and STATUS of a view once they have left the view. DONE reaches the first of them
     /// alone, and ACK only them and `helper`, so that hardly anybody else holds a quorum of acknowledgements.
-    Deprive { starved: MemberSet, helper: MemberId },
+    Deprive {
+        starved: MemberSet,
+        helper: MemberId,
+    },
 }
 
 /// Some letters do not get through for a time; they are not lost.
@@ -310,7 +313,11 @@ fn concert(d: &mut Dice, plan: &mut Plan) {
     let (schedule, always, perhaps): (_, &[Behaviour], &[Behaviour]) = match d.below(4) {
         0 => (
             deprive(d, plan),
-            &[Behaviour::EarlyCoin, Behaviour::HideLock, Behaviour::WithholdReplies],
+            &[
+                Behaviour::EarlyCoin,
+                Behaviour::HideLock,
+                Behaviour::WithholdReplies,
+            ],
             &[],
         ),
         1 => (
@@ -350,7 +357,11 @@ fn concert(d: &mut Dice, plan: &mut Plan) {
 /// The first `f` honest members are deprived, the next one is the helper.
 fn deprive(d: &mut Dice, plan: &Plan) -> Schedule {
     let byzantine = plan.byzantine();
-    let mut honest: Vec<_> = plan.committee.members().filter(|m| !byzantine.contains(*m)).collect();
+    let mut honest: Vec<_> = plan
+        .committee
+        .members()
+        .filter(|m| !byzantine.contains(*m))
+        .collect();
     d.shuffle(&mut honest);
     let f = usize::from(plan.committee.f());
     Schedule::Deprive {
