@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use serde_json::json;
-use touchstone_tests::sim::{Behaviour, Options, Report, Verdict, mutants};
+use touchstone_tests::sim::{Behaviour, Concert, Options, Report, Verdict, mutants};
 
 /// Runs the shipped consensus core in whole committees, under adversarial networks and members, and checks agreement, one
 /// signed report per round, honest range, evidence, memory and termination. Exit code 1: something broke, or a rule of the
@@ -31,6 +31,9 @@ struct Arguments {
     /// What Byzantine members do, comma-separated; any mix, crashes and restarts too, where it is left out.
     #[arg(long, value_delimiter = ',')]
     faults: Vec<String>,
+    /// One attack of network and members together in all runs: deprive, isolate or lag.
+    #[arg(long)]
+    concert: Option<String>,
     /// No faults, and every message takes one unit of time.
     #[arg(long)]
     good_case: bool,
@@ -77,7 +80,7 @@ fn main() -> Result<ExitCode> {
     // A campaign of one kind of fault, or of few runs, cannot make every rule fire.
     let complete = !arguments.good_case
         && arguments.faults.is_empty()
-        && arguments.rounds.is_none()
+        && arguments.concert.is_none() && arguments.rounds.is_none()
         && arguments.runs >= 1_000;
     print(&arguments, &report, complete);
     let every_rule = !complete || report.silent_rules().is_empty();
@@ -94,6 +97,10 @@ fn options(arguments: &Arguments) -> Result<Options> {
         let known = Behaviour::ALL.iter().copied().find(|b| b.name() == name);
         known.with_context(|| format!("no fault {name:?}; --list-faults names them"))
     };
+    let concert = |name: &String| {
+        let known = Concert::ALL.iter().copied().find(|c| c.name() == name);
+        known.with_context(|| format!("no concert {name:?}; there are deprive, isolate and lag"))
+    };
     let defaults = Options::default();
     Ok(Options {
         nodes: arguments.nodes,
@@ -106,6 +113,7 @@ fn options(arguments: &Arguments) -> Result<Options> {
             .iter()
             .map(behaviour)
             .collect::<Result<_>>()?,
+        concert: arguments.concert.as_ref().map(concert).transpose()?,
         good_case: arguments.good_case,
         trace: arguments.trace,
         stop_early: false,

@@ -14,6 +14,7 @@ use super::{
     adversary::Behaviour,
     check::{Finding, Property},
     committee::Network,
+    concert::Concert,
     plan::{Plan, UNIT_US},
     world::{Outcome, Verdict, World},
 };
@@ -36,6 +37,8 @@ pub struct Options {
     pub real_crypto: bool,
     /// What Byzantine members do; empty: drawn, with crashes and restarts beside.
     pub faults: Vec<Behaviour>,
+    /// The one attack that all runs are; none: drawn.
+    pub concert: Option<Concert>,
     /// No faults, and every letter takes one unit.
     pub good_case: bool,
     /// Print every message.
@@ -57,6 +60,7 @@ impl Default for Options {
             rounds: None,
             real_crypto: false,
             faults: Vec::new(),
+            concert: None,
             good_case: false,
             trace: false,
             stop_early: false,
@@ -269,7 +273,13 @@ fn one<R: Rules>(
     let plan = if options.good_case {
         Plan::good_case(seed, committee, options.rounds.unwrap_or(1))
     } else {
-        Plan::draw(seed, committee, options.rounds, &options.faults)
+        Plan::draw(
+            seed,
+            committee,
+            options.rounds,
+            &options.faults,
+            options.concert,
+        )
     };
     if options.trace {
         println!("{plan:#?}");

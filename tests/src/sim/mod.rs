@@ -9,6 +9,7 @@
 //! | `world` | the run: events in the order of time, and the shell of each member (`node`) |
 //! | `post`, `letter` | the network and those who schedule it |
 //! | `adversary` | Byzantine members |
+//! | `concert` | attacks of network and members together |
 //! | `committee`, `symbols` | keys, real or symbolic |
 //! | `check` | what must hold |
 //! | `campaign` | many runs, and what they tell |
@@ -18,6 +19,7 @@ mod adversary;
 mod campaign;
 mod check;
 mod committee;
+mod concert;
 mod dice;
 mod letter;
 pub mod mutants;
@@ -32,5 +34,6 @@ pub use self::{
     campaign::{Campaign, Failure, Options, Report, Spread},
     check::{Finding, Property},
     committee::Network,
+    concert::Concert,
     world::Verdict,
 };

@@ -3,7 +3,7 @@
 use touchstone_consensus::Params;
 use touchstone_types::{Committee, MemberId, MemberSet, MessageKind, Round};
 
-use super::{adversary::Behaviour, dice::Dice, letter::Kind};
+use super::{adversary::Behaviour, concert::Concert, dice::Dice, letter::Kind};
 
 /// One delay between two members where nothing else is said.
 pub(super) const UNIT_US: u64 = 10_000;
@@ -187,6 +187,7 @@ impl Plan {
         committee: Committee,
         rounds: Option<u64>,
         faults: &[Behaviour],
+        concert: Option<Concert>,
     ) -> Self {
         let mut dice = Dice::new(seed, 0);
         let d = &mut dice;
@@ -241,8 +242,13 @@ impl Plan {
         } else {
             d.between(0, span_us + 200 * UNIT_US)
         };
-        if faults.is_empty() && d.chance(250) {
-            concert(d, &mut plan);
+        if let Some(concert) = concert {
+            concert.arrange(d, &mut plan);
+            return plan;
+        }
+        if faults.is_empty() && d.chance(200) {
+            Concert::draw(d).arrange(d, &mut plan);
+            return plan;
         }
         let cuts_until = plan.heal_us.min(span_us + 200 * UNIT_US);
         plan.cuts = (0..d.below(4))
@@ -304,69 +310,6 @@ fn faulty_role(d: &mut Dice, span_us: u64, faults: &[Behaviour]) -> Role {
         behaviours,
         resolute: false,
         silent_from_us,
-    }
-}
-
-/// Members and network work together, for as long as it takes.
-fn concert(d: &mut Dice, plan: &mut Plan) {
-    let (member, victim) = (d.member(plan.committee), d.member(plan.committee));
-    let (schedule, always, perhaps): (_, &[Behaviour], &[Behaviour]) = match d.below(4) {
-        0 => (
-            deprive(d, plan),
-            &[
-                Behaviour::EarlyCoin,
-                Behaviour::HideLock,
-                Behaviour::WithholdReplies,
-            ],
-            &[],
-        ),
-        1 => (
-            Schedule::Lag { member, victim },
-            &[Behaviour::Tires],
-            &[Behaviour::VoteAll, Behaviour::HideLock],
-        ),
-        _ => (
-            Schedule::Isolate {
-                member,
-                scattered: *d.pick(&[0, 200, 400]).unwrap_or(&0),
-            },
-            &[Behaviour::VoteAll, Behaviour::HideLock],
-            &[
-                Behaviour::LowTc,
-                Behaviour::LateLock,
-                Behaviour::LateDone,
-                Behaviour::EarlyCoin,
-                Behaviour::EquivocateObs,
-                Behaviour::EquivocatePropose,
-                Behaviour::WithholdShare,
-            ],
-        ),
-    };
-    plan.schedule = schedule;
-    plan.heal_us = u64::MAX;
-    for role in plan.roles.iter_mut().filter(|r| !matches!(r, Role::Honest)) {
-        let also = perhaps.iter().filter(|_| d.chance(500));
-        *role = Role::Byzantine {
-            behaviours: always.iter().chain(also).copied().collect(),
-            resolute: true,
-            silent_from_us: None,
-        };
-    }
-}
-
-/// The first `f` honest members are deprived, the next one is the helper.
-fn deprive(d: &mut Dice, plan: &Plan) -> Schedule {
-    let byzantine = plan.byzantine();
-    let mut honest: Vec<_> = plan
-        .committee
-        .members()
-        .filter(|m| !byzantine.contains(*m))
-        .collect();
-    d.shuffle(&mut honest);
-    let f = usize::from(plan.committee.f());
-    Schedule::Deprive {
-        starved: honest.iter().take(f).copied().collect(),
-        helper: honest.get(f).copied().unwrap_or(MemberId(0)),
     }
 }
 
