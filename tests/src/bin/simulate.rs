@@ -80,7 +80,8 @@ fn main() -> Result<ExitCode> {
     // A campaign of one kind of fault, or of few runs, cannot make every rule fire.
     let complete = !arguments.good_case
         && arguments.faults.is_empty()
-        && arguments.concert.is_none() && arguments.rounds.is_none()
+        && arguments.concert.is_none()
+        && arguments.rounds.is_none()
         && arguments.runs >= 1_000;
     print(&arguments, &report, complete);
     let every_rule = !complete || report.silent_rules().is_empty();

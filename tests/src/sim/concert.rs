@@ -62,7 +62,11 @@ impl Concert {
                     member: first,
                     scattered: *d.pick(&[0, 200, 400]).unwrap_or(&0),
                 },
-                &[Behaviour::VoteAll, Behaviour::HideLock, Behaviour::WithholdReplies],
+                &[
+                    Behaviour::VoteAll,
+                    Behaviour::HideLock,
+                    Behaviour::WithholdReplies,
+                ],
                 &[
                     Behaviour::LowTc,
                     Behaviour::LateLock,
