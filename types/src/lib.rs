@@ -13,6 +13,7 @@ mod attestation;
 mod bytes;
 mod committee;
 mod epoch;
+mod evidence;
 mod feed;
 mod header;
 mod ids;
@@ -24,6 +25,7 @@ mod observation;
 mod pin;
 mod price;
 mod report;
+mod session;
 mod statement;
 mod update;
 
@@ -31,6 +33,7 @@ pub use attestation::{Attestation, AttestationError, SignedObservation};
 pub use bytes::{DecodeError, Reader};
 pub use committee::{Committee, CommitteeError, MAX_MEMBERS, MemberSet};
 pub use epoch::{EpochRecord, EpochRecordError, GroupSignatureEntry, SuiteKeys};
+pub use evidence::{EVIDENCE_VERSION, Evidence, EvidenceError, SignedHeader};
 pub use feed::{FEED_NAME_MAX, FeedName, FeedNameError};
 pub use header::{HEADER_BYTES, Header, MemberSignature, MessageKind};
 pub use ids::{Digest, Epoch, MemberId, NetworkId, Round, SUITES, Suite, View, sha256};
@@ -39,9 +42,10 @@ pub use leaf::{LEAF_BYTES, Leaf, Status, StatusError};
 pub use manifest::{
     FeedSpec, MANIFEST_FEEDS_MAX, Manifest, ManifestError, Market, Member, RoundClock,
 };
-pub use observation::{FeedObservation, NonceCommitments, Observation};
+pub use observation::{FeedObservation, NonceCommitments, Observation, read_nonces, write_nonces};
 pub use pin::{Pin, PinError, PinnedEpoch};
 pub use price::{Decimal, DecimalError, EXPONENT_MAX, EXPONENT_MIN};
 pub use report::{Contribution, Report, ReportError, Terms};
+pub use session::{SessionShare, SessionSigner, SigningSession};
 pub use statement::{STATEMENT_BYTES, STATEMENT_MAGIC, Statement};
 pub use update::{MAX_PATH, PriceUpdate, UPDATE_VERSION, UpdateEntry, UpdateError};

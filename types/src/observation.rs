@@ -59,12 +59,7 @@ impl Observation {
             out.extend_from_slice(&feed.mantissa.to_be_bytes());
             out.extend_from_slice(&feed.trade_time_ms.to_be_bytes());
         }
-        let suites = u8::try_from(self.nonces.len()).unwrap_or(u8::MAX);
-        out.push(suites);
-        for nonce in self.nonces.iter().take(usize::from(suites)) {
-            out.push(nonce.suite.byte());
-            out.extend_from_slice(&nonce.bytes);
-        }
+        write_nonces(&self.nonces, &mut out);
         out
     }
 
@@ -90,20 +85,7 @@ impl Observation {
             }
             feeds.push(feed);
         }
-        let suites = usize::from(reader.u8("observation suites")?);
-        let mut nonces: Vec<NonceCommitments> = Vec::new();
-        for _ in 0..suites {
-            let suite = Suite::from_byte(reader.u8("observation suite")?);
-            let suite = suite.filter(|s| nonces.last().is_none_or(|last| last.suite < *s));
-            let suite = suite.ok_or(DecodeError::Invalid {
-                field: "observation suite",
-                reason: "must be known and strictly ascending",
-            })?;
-            let bytes = reader
-                .take(suite.commitments_bytes(), "observation nonce commitments")?
-                .to_vec();
-            nonces.push(NonceCommitments { suite, bytes });
-        }
+        let nonces = read_nonces(&mut reader)?;
         reader.finish()?;
         Ok(Self {
             timestamp_ms,
@@ -138,6 +120,38 @@ impl Observation {
         }
         Ok(())
     }
+}
+
+/// `suites u8 | suites x (suite u8 | nonce commitments)`.
+pub fn write_nonces(nonces: &[NonceCommitments], out: &mut Vec<u8>) {
+    let suites = u8::try_from(nonces.len()).unwrap_or(u8::MAX);
+    out.push(suites);
+    for nonce in nonces.iter().take(usize::from(suites)) {
+        out.push(nonce.suite.byte());
+        out.extend_from_slice(&nonce.bytes);
+    }
+}
+
+/// Reads what [`write_nonces`] wrote.
+///
+/// # Errors
+/// Bytes that end early, or suites that are unknown or not strictly ascending.
+pub fn read_nonces(reader: &mut Reader<'_>) -> Result<Vec<NonceCommitments>, DecodeError> {
+    let suites = reader.u8("nonce suites")?;
+    let mut nonces: Vec<NonceCommitments> = Vec::new();
+    for _ in 0..suites {
+        let suite = Suite::from_byte(reader.u8("nonce suite")?)
+            .filter(|s| nonces.last().is_none_or(|last| last.suite < *s))
+            .ok_or(DecodeError::Invalid {
+                field: "nonce suite",
+                reason: "must be known and strictly ascending",
+            })?;
+        let bytes = reader
+            .take(suite.commitments_bytes(), "nonce commitments")?
+            .to_vec();
+        nonces.push(NonceCommitments { suite, bytes });
+    }
+    Ok(nonces)
 }
 
 fn read_feed(reader: &mut Reader<'_>) -> Result<FeedObservation, DecodeError> {
