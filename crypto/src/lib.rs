@@ -12,7 +12,7 @@
 //! | [`identity`] | members' keys and signatures, ZIP-215 rules | `IdentityKey::generate(&mut rng)`, `.sign_header(&h)`, `.sign_epoch_record(&r)`, `.tls_pkcs8()`; `IdentityPublic::new(bytes)?`, `verify_header`, `verify_headers_batch` |
 //! | [`coin`] | the common coin | `CoinSecretShare::share(&input, &mut rng)`, `CoinPublic::from_record(committee, &r)?`, `.verify_share(member, &input, &share)?`, `.combine(&shares)? -> CoinValue`, `.leader(n)` |
 //! | [`dkg`] | key generation among all members | `Dkg::new(setup, identity, &mut rng)? -> (Dkg, envelopes)`, `.handle(envelope)? -> envelopes`, `.take_output() -> Option<DkgOutput>` |
-//! | [`sign`] | FROST | `SigningPublic::new(committee, &keys)?`, `NonceStore::fresh(&share, &mut rng) -> (NonceId, NonceCommitments)`, `.take(id) -> Nonces`, `SignerSet::decode(suite, &[(member, bytes)])?`, `sign(&share, nonces, &set, &target)?`, `verify_share`, `aggregate` |
+//! | [`sign`] | FROST | `SigningPublic::new(committee, &keys)?`, `NonceStore::fresh(&share, &mut rng) -> (NonceId, NonceCommitments)`, `.take(id) -> Nonces`, `PreparedSession::new(&public, &[(member, bytes)], &target)?`, `.sign(&share, nonces)?`, `.verify_share(member, &share)?`, `.aggregate(&shares)?` |
 //! | [`roast`] | the ROAST coordinator, over any [`ShareScheme`] | `Roast::new(scheme, threshold)`, `.ready(member, commitments)`, `.share(session, member, share, next)` -> `RoastOutput`s |
 //! | [`keyfile`] | sealed key files, as bytes | `SealedFile::seal(kind, header, secret, password, &mut rng)?`, `SealedFile::parse(bytes)?.open(password)?` |
 //!
@@ -68,7 +68,7 @@ pub use self::{
     roast::{Blame, Roast, RoastOutput, SessionId, ShareScheme},
     sign::{
         AggregateError, Commitments, FrostScheme, GroupSignature, KeyError, NonceId, NonceStore,
-        Nonces, SignError, SignTarget, SignatureShare, SignerSet, SigningPublic, SigningShare,
-        aggregate, sign, verify_share,
+        Nonces, PreparedSession, SignError, SignTarget, SignatureShare, SignerSet, SigningPublic,
+        SigningShare, aggregate, sign, verify_share,
     },
 };

@@ -3,7 +3,6 @@ use crate::{
     GroupKeyError,
     testing::{Keys, keys, rng, statement},
 };
-use frost_core::keys::{KeyPackage, VerifyingShare};
 use rand_chacha::ChaCha20Rng;
 use std::format;
 use touchstone_types::{Epoch, SuiteKeys};
