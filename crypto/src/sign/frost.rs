@@ -204,3 +204,6 @@ fn binding_factors<C: Curve>(
     let h1 = C::h1(&common);
     signers.iter().map(|(m, _)| h1(&identifier(*m))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use std::format;
 use touchstone_types::{Epoch, SuiteKeys};
 
+mod reference;
 mod vectors;
 
 /// Fresh nonces of some members, and the signer set of their commitments.
