@@ -14,6 +14,7 @@
 //! | [`dkg`] | key generation among all members | `Dkg::new(setup, identity, &mut rng)? -> (Dkg, envelopes)`, `.handle(envelope)? -> envelopes`, `.take_output() -> Option<DkgOutput>` |
 //! | [`sign`] | FROST | `SigningPublic::new(committee, &keys)?`, `NonceStore::fresh(&share, &mut rng) -> (NonceId, NonceCommitments)`, `.take(id) -> Nonces`, `PreparedSession::new(&public, &[(member, bytes)], &target)?`, `.sign(&share, nonces)?`, `.verify_share(member, &share)?`, `.aggregate(&shares)?` |
 //! | [`roast`] | the ROAST coordinator, over any [`ShareScheme`] | `Roast::new(scheme, threshold)`, `.ready(member, commitments)`, `.share(session, member, share, next)` -> `RoastOutput`s |
+//! | [`evidence`] | who is proved guilty of what | `EvidenceJudge::new(network, &manifest, &record)?`, `.judge(&evidence)? -> Guilt` |
 //! | [`keyfile`] | sealed key files, as bytes | `SealedFile::seal(kind, header, secret, password, &mut rng)?`, `SealedFile::parse(bytes)?.open(password)?` |
 //!
 //! Without the default feature `sign` only [`verified`] and [`group`] are built, for `no_std` targets.
@@ -38,6 +39,8 @@ extern crate std;
 pub mod coin;
 #[cfg(feature = "sign")]
 pub mod dkg;
+#[cfg(feature = "sign")]
+pub mod evidence;
 pub mod group;
 #[cfg(feature = "sign")]
 pub mod identity;
@@ -60,6 +63,7 @@ pub use verified::{Check, CheckMany, Unverified, Verdict, Verified};
 pub use self::{
     coin::{CoinError, CoinInput, CoinPublic, CoinSecretShare, CoinShare, CoinValue},
     dkg::{Dkg, DkgEnvelope, DkgError, DkgFault, DkgOutput, DkgPublic, DkgSetup},
+    evidence::{EvidenceJudge, EvidenceRefusal, Guilt, Offence, ShareFault, verify_evidence},
     identity::{
         BatchError, IdentityError, IdentityKey, IdentityPublic, InvalidSignature,
         verify_epoch_record, verify_header, verify_headers_batch,
