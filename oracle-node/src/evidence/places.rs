@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use touchstone_transport::EVIDENCE_RECORDS_MAX;
 use touchstone_types::{Digest, Evidence, Header, MemberId};
-
-/// So many records of one kind are kept against one member of an epoch: the first ones.
-pub(super) const RECORDS_MAX: usize = 16;
 
 /// The room that is taken up.
 #[derive(Default)]
@@ -19,7 +17,7 @@ impl Places {
     /// Takes up the room for a record; false if there is none, or if the slot has one.
     pub(super) fn take(&mut self, evidence: &Evidence) -> bool {
         let taken = self.taken.entry(owner(evidence)).or_default();
-        if *taken >= RECORDS_MAX || !self.slots.insert(slot(evidence)) {
+        if *taken >= EVIDENCE_RECORDS_MAX || !self.slots.insert(slot(evidence)) {
             return false;
         }
         *taken += 1;

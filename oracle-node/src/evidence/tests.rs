@@ -2,13 +2,14 @@ use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
 use touchstone_crypto::IdentityKey;
+use touchstone_transport::EVIDENCE_RECORDS_MAX;
 use touchstone_types::{
     Epoch, EpochRecord, FeedName, FeedSpec, Header, Manifest, Market, Member, MemberId,
     MemberSignature, MessageKind, NetworkId, Round, SessionShare, SessionSigner, SignedHeader,
     SigningSession, Statement, Suite, SuiteKeys, View, sha256,
 };
 
-use super::{places::RECORDS_MAX, *};
+use super::*;
 
 struct World {
     identities: Vec<IdentityKey>,
@@ -209,9 +210,9 @@ fn a_member_fills_its_own_room_only_and_the_first_records_stay() {
     }
     store.add(world.contradiction(1, 5, b"two"));
     store.close();
-    assert_eq!(store.len(), 2 * RECORDS_MAX + 1);
+    assert_eq!(store.len(), 2 * EVIDENCE_RECORDS_MAX + 1);
     let rounds: Vec<u64> = store
-        .page(0, RECORDS_MAX)
+        .page(0, EVIDENCE_RECORDS_MAX)
         .iter()
         .map(|i| i.round.0)
         .collect();
@@ -224,7 +225,7 @@ fn a_member_fills_its_own_room_only_and_the_first_records_stay() {
     let store = world.open();
     store.add(world.contradiction(2, 5_000, b"two"));
     store.close();
-    assert_eq!(store.len(), 2 * RECORDS_MAX + 1);
+    assert_eq!(store.len(), 2 * EVIDENCE_RECORDS_MAX + 1);
 }
 
 #[test]
