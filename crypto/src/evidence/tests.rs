@@ -400,7 +400,7 @@ fn in_a_session_that_cannot_be_used_nobody_is_guilty() {
     let mut stranger = good.clone();
     stranger.signers[1].member = MemberId(4);
     stranger.signers.swap(1, 2);
-    let mut few = good.clone();
+    let mut few = good;
     few.signers.remove(0);
     let (_, many) = world.session(&[0, 1, 2, 3], 5);
     sessions.extend([reordered, twice, stranger, few, many]);

@@ -6,10 +6,10 @@
 //!
 //! # Small-order parts of commitments
 //!
-//! An Ed25519 point has eight times as many encodings as the group of prime order has elements. RFC 9591 has every
-//! commitment checked for a small-order part when it is decoded, which costs more than everything else in a session
-//! together. Here a commitment must be canonical and not the identity, and a small-order part is left to the check of
-//! shares, for these reasons:
+//! Ed25519's curve has eight times as many points as its group of prime order: a point may have a small-order part. RFC 9591
+//! has every commitment checked for one when it is decoded, which costs more than everything else in a session together.
+//! Here a commitment must be canonical and not the identity, and a small-order part is left to the check of shares, for
+//! these reasons:
 //!
 //! * *One verdict.* A share is right if and only if `z_i * B == D_i + rho_i * E_i + lambda_i * c * Y_i`, without a
 //!   cofactor. All points come from canonical encodings by exact formulas, which are complete for points of every order;
@@ -25,6 +25,9 @@
 //!   `d + rho * e + lambda * c * s`, where `rho` and `c` are hashes of the very bytes that arrived; in the proof of FROST
 //!   they are answers of a random oracle, for whatever bytes. A signature under an `R` with a small-order part is not valid
 //!   here; elsewhere, under rules with a cofactor, it would be one over the very digest that the signers approved.
+//!
+//! As without small-order parts, wrong shares may add up to a right signature, if two authors' errors cancel. Nothing is lost
+//! then, as the signature is the group's; whoever checks one of the two shares still finds it wrong, and so does everybody.
 //!
 //! The shares of one session are never checked by a random linear combination: small-order parts cancel in one with
 //! probability 1/8, and the verdict would depend on chance.
