@@ -10,23 +10,24 @@ use touchstone_crypto::{
 };
 use touchstone_types::{
     Digest, FeedObservation, Header, MemberId, MemberSignature, NonceCommitments, Observation,
-    Round, Statement, View, sha256,
+    Round, SessionShare, SigningSession, Suite, View, sha256,
 };
 
 use crate::{
-    message::{Content, Shares, Signed, Signer},
-    step::Draft,
+    message::{Content, Signed},
+    step::{Draft, NonceUse},
 };
 
-/// Which nonce: of an observation (no coordinator, slot 0), or offered to a coordinator.
+/// A member's shares of the group signature, one for each suite.
+pub type Shares = Vec<(Suite, Vec<u8>)>;
+
+/// Which nonce of the member.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct NonceKey {
     /// The round.
     pub round: Round,
-    /// The coordinator that it was offered to; none for the nonce of the observation.
-    pub coordinator: Option<MemberId>,
-    /// The number of the offer; 0 for the nonce of the observation.
-    pub slot: u32,
+    /// What it is for.
+    pub purpose: NonceUse,
 }
 
 /// Why a share was not made.
@@ -58,8 +59,7 @@ pub trait Keys {
     fn sign_shares(
         &mut self,
         key: NonceKey,
-        signers: &[Signer],
-        statement: &Statement,
+        session: &SigningSession,
     ) -> Result<Shares, ShareError>;
     /// Forgets the nonces of a round.
     fn forget(&mut self, round: Round);
@@ -68,7 +68,7 @@ pub trait Keys {
 /// Completes and signs a draft.
 ///
 /// # Errors
-/// Only a share can fail; see [`ShareError`].
+/// Only a SHARE can fail; see [`ShareError`].
 pub fn seal<K: Keys + ?Sized>(
     keys: &mut K,
     me: MemberId,
@@ -76,6 +76,7 @@ pub fn seal<K: Keys + ?Sized>(
     round: Round,
     draft: Draft,
 ) -> Result<Signed, ShareError> {
+    let key = |purpose| NonceKey { round, purpose };
     let (view, instance, content) = match draft {
         Draft::Complete {
             view,
@@ -83,36 +84,52 @@ pub fn seal<K: Keys + ?Sized>(
             content,
         } => (view, instance, content),
         Draft::Coin { view } => (view, 0, Content::Coin(keys.coin_share(round, view))),
-        Draft::Ready { coordinator, slot } => {
-            let nonces = keys.fresh_nonces(NonceKey {
-                round,
-                coordinator: Some(coordinator),
-                slot,
+        Draft::Standing { view, mut content } => {
+            if let Content::Timeout { standing, .. } | Content::Status { standing, .. } =
+                &mut content
+            {
+                standing.nonces = keys.fresh_nonces(key(NonceUse::Session(view.next())));
+            }
+            (view, 0, content)
+        }
+        Draft::Commit { value, session } => {
+            let share = session.and_then(|session| {
+                let used = key(NonceUse::Session(View(0)));
+                let shares = keys.sign_shares(used, &session).ok()?;
+                let session = session.digest();
+                Some(SessionShare { session, shares })
             });
+            let nonces = keys.fresh_nonces(key(NonceUse::Retry));
+            let content = Content::Commit {
+                value,
+                nonces,
+                share,
+            };
+            (View(0), 0, content)
+        }
+        Draft::Ready { coordinator, slot } => {
+            let nonces = keys.fresh_nonces(key(NonceUse::Offer { coordinator, slot }));
             (View(slot), coordinator.0, Content::Ready(nonces))
         }
         Draft::Share {
-            coordinator,
+            nonce,
+            view,
+            instance,
             session,
-            slot,
-            signers,
-            request,
-            statement,
         } => {
-            let key = NonceKey {
-                round,
-                coordinator: (slot > 0).then_some(coordinator),
-                slot,
-            };
-            let shares = keys.sign_shares(key, &signers, &statement)?;
-            let content = Content::Share { request, shares };
-            (View(session), coordinator.0, content)
+            let shares = keys.sign_shares(key(nonce), &session)?;
+            let session = session.digest();
+            (
+                view,
+                instance,
+                Content::Share(SessionShare { session, shares }),
+            )
         }
     };
     Ok(finish(keys, me, tag, round, view, instance, content))
 }
 
-/// Makes and signs the member's observation of a round, with a fresh nonce for the round's first signing session.
+/// Makes and signs the member's observation of a round, with a fresh nonce for the session of view 0.
 pub fn seal_observation<K: Keys + ?Sized>(
     keys: &mut K,
     me: MemberId,
@@ -123,8 +140,7 @@ pub fn seal_observation<K: Keys + ?Sized>(
 ) -> Signed {
     let nonces = keys.fresh_nonces(NonceKey {
         round,
-        coordinator: None,
-        slot: 0,
+        purpose: NonceUse::Session(View(0)),
     });
     let observation = Observation {
         timestamp_ms,
@@ -229,19 +245,19 @@ impl<G: CryptoRngCore> Keys for MemberKeys<G> {
     fn sign_shares(
         &mut self,
         key: NonceKey,
-        signers: &[Signer],
-        statement: &Statement,
+        session: &SigningSession,
     ) -> Result<Shares, ShareError> {
         let open = self.open.remove(&key).ok_or(ShareError::NoNonce(key))?;
         let mut out = Vec::new();
         for (share, (id, commitments)) in self.shares.iter().zip(open) {
             let nonces = self.nonces.take(id).ok_or(ShareError::NoNonce(key))?;
-            let mine = |s: &&Signer| s.nonces.contains(&commitments);
-            if signers.iter().filter(mine).count() != 1 {
+            let mine = session.signer(share.member());
+            if !mine.is_some_and(|s| s.nonces.contains(&commitments)) {
                 return Err(ShareError::OtherNonce);
             }
             let suite = commitments.suite;
-            let entries: Vec<_> = signers
+            let entries: Vec<_> = session
+                .signers
                 .iter()
                 .filter_map(|s| {
                     let nonce = s.nonces.iter().find(|n| n.suite == suite)?;
@@ -249,7 +265,8 @@ impl<G: CryptoRngCore> Keys for MemberKeys<G> {
                 })
                 .collect();
             let set = SignerSet::decode(suite, &entries)?;
-            let made = sign(share, nonces, &set, &SignTarget::Statement(statement))?;
+            let target = SignTarget::Statement(&session.statement);
+            let made = sign(share, nonces, &set, &target)?;
             out.push((suite, made.0.to_vec()));
         }
         Ok(out)

@@ -13,10 +13,10 @@ use touchstone_crypto::{
 };
 use touchstone_types::{
     Committee, EpochRecord, Header, Manifest, MemberId, MemberSignature, NonceCommitments, Round,
-    Statement, Suite, View,
+    SessionShare, SessionSigner, SigningSession, Statement, Suite, View,
 };
 
-use crate::message::{Shares, Signer};
+use crate::message::Signer;
 
 /// How many coins [`FrostSuite`] remembers; views of more rounds are never alive at once.
 const COINS_KEPT: usize = 4_096;
@@ -52,19 +52,18 @@ pub trait Scheme: Send + Sync {
     fn elect(&self, round: Round, view: View, shares: &[(MemberId, CoinShare)])
     -> Option<Election>;
 
-    /// Whether commitments are one valid pair for each suite.
+    /// Whether a session can be made with these commitments, which are one pair for each suite.
     fn verify_nonces(&self, member: MemberId, nonces: &[NonceCommitments]) -> bool;
 
     /// Whether the group signed the statement, in every suite of the network.
     fn verify_group(&self, statement: &Statement, signatures: &[(Suite, Vec<u8>)]) -> bool;
 
-    /// Whether a member's shares are right in the session of these signers.
+    /// Whether a member's shares are right in the session.
     fn verify_share(
         &self,
-        statement: &Statement,
-        signers: &[Signer],
+        session: &SigningSession,
         member: MemberId,
-        shares: &Shares,
+        share: &SessionShare,
     ) -> bool;
 
     /// Adds up the shares of all signers of a session.
@@ -73,9 +72,8 @@ pub trait Scheme: Send + Sync {
     /// The members whose share is wrong.
     fn aggregate(
         &self,
-        statement: &Statement,
-        signers: &[Signer],
-        shares: &[(MemberId, Shares)],
+        session: &SigningSession,
+        shares: &[(MemberId, SessionShare)],
     ) -> Result<GroupSignatures, Vec<MemberId>>;
 }
 
@@ -166,8 +164,9 @@ impl FrostSuite {
     }
 
     /// The signers of one suite, decoded.
-    fn set(suite: Suite, signers: &[Signer]) -> Option<SignerSet> {
-        let entries: Option<Vec<_>> = signers
+    fn set(suite: Suite, session: &SigningSession) -> Option<SignerSet> {
+        let entries: Option<Vec<_>> = session
+            .signers
             .iter()
             .map(|s| {
                 let nonce = s.nonces.iter().find(|n| n.suite == suite)?;
@@ -177,9 +176,8 @@ impl FrostSuite {
         SignerSet::decode(suite, &entries?).ok()
     }
 
-    fn share(suite: Suite, shares: &Shares) -> Option<SignatureShare> {
-        let (_, bytes) = shares.iter().find(|(s, _)| *s == suite)?;
-        Some(SignatureShare(bytes.as_slice().try_into().ok()?))
+    fn share(suite: Suite, share: &SessionShare) -> Option<SignatureShare> {
+        Some(SignatureShare(share.of(suite)?.try_into().ok()?))
     }
 }
 
@@ -267,16 +265,15 @@ impl Scheme for FrostSuite {
 
     fn verify_share(
         &self,
-        statement: &Statement,
-        signers: &[Signer],
+        session: &SigningSession,
         member: MemberId,
-        shares: &Shares,
+        share: &SessionShare,
     ) -> bool {
-        let target = SignTarget::Statement(statement);
-        shares.len() == self.keys.len()
+        let target = SignTarget::Statement(&session.statement);
+        share.shares.len() == self.keys.len()
             && self.keys.iter().all(|key| {
                 let suite = key.group.suite();
-                let (set, share) = (Self::set(suite, signers), Self::share(suite, shares));
+                let (set, share) = (Self::set(suite, session), Self::share(suite, share));
                 set.zip(share).is_some_and(|(set, share)| {
                     verify_share(&key.signing, member, &set, &share, &target).is_ok()
                 })
@@ -285,11 +282,10 @@ impl Scheme for FrostSuite {
 
     fn aggregate(
         &self,
-        statement: &Statement,
-        signers: &[Signer],
-        shares: &[(MemberId, Shares)],
+        session: &SigningSession,
+        shares: &[(MemberId, SessionShare)],
     ) -> Result<GroupSignatures, Vec<MemberId>> {
-        let target = SignTarget::Statement(statement);
+        let target = SignTarget::Statement(&session.statement);
         let mut out = Vec::new();
         for key in &self.keys {
             let suite = key.group.suite();
@@ -300,7 +296,7 @@ impl Scheme for FrostSuite {
             if !malformed.is_empty() {
                 return Err(malformed);
             }
-            let set = Self::set(suite, signers).ok_or_else(Vec::new)?;
+            let set = Self::set(suite, session).ok_or_else(Vec::new)?;
             let shares: Vec<_> = shares
                 .iter()
                 .filter_map(|(m, s)| Some((*m, Self::share(suite, s)?)))
@@ -317,6 +313,28 @@ impl Scheme for FrostSuite {
 pub(crate) struct StatementShares {
     pub(crate) scheme: Arc<dyn Scheme>,
     pub(crate) statement: Statement,
+}
+
+impl StatementShares {
+    /// The session of these signers.
+    pub(crate) fn session(&self, signers: &[(MemberId, Offer)]) -> SigningSession {
+        session_of(self.statement, signers.iter().map(|(m, o)| (*m, &o.nonces)))
+    }
+}
+
+/// A session over a statement.
+pub(crate) fn session_of<'a>(
+    statement: Statement,
+    signers: impl Iterator<Item = (MemberId, &'a Vec<NonceCommitments>)>,
+) -> SigningSession {
+    let signers = signers.map(|(member, nonces)| SessionSigner {
+        member,
+        nonces: nonces.clone(),
+    });
+    SigningSession {
+        statement,
+        signers: signers.collect(),
+    }
 }
 
 /// A signer's offer: which of its nonces, and their commitments.
@@ -340,26 +358,24 @@ pub(crate) fn signers_of(signers: &[(MemberId, Offer)]) -> Vec<Signer> {
 
 impl ShareScheme for StatementShares {
     type Commitments = Offer;
-    type Share = Shares;
+    type Share = SessionShare;
     type Signature = GroupSignatures;
 
     fn verify_share(
         &self,
         signers: &[(MemberId, Offer)],
         member: MemberId,
-        share: &Shares,
+        share: &SessionShare,
     ) -> bool {
-        let signers = signers_of(signers);
         self.scheme
-            .verify_share(&self.statement, &signers, member, share)
+            .verify_share(&self.session(signers), member, share)
     }
 
     fn aggregate(
         &self,
         signers: &[(MemberId, Offer)],
-        shares: &[(MemberId, Shares)],
+        shares: &[(MemberId, SessionShare)],
     ) -> Result<GroupSignatures, Vec<MemberId>> {
-        self.scheme
-            .aggregate(&self.statement, &signers_of(signers), shares)
+        self.scheme.aggregate(&self.session(signers), shares)
     }
 }
