@@ -176,6 +176,8 @@ pub struct Qc {
     pub signers: MemberSet,
     /// Their signatures, in ascending order of member.
     pub signatures: Vec<MemberSignature>,
+    /// Of COMMIT the hash of what each one brought beside the vote, in the same order; of others nothing.
+    pub extras: Vec<Digest>,
 }
 
 impl Qc {
@@ -201,6 +203,7 @@ impl Qc {
         fits && self.signers.within(committee)
             && self.signers.len() >= quorum
             && self.signers.len() == self.signatures.len()
+            && self.extras.len() == self.extras_needed()
     }
 
     /// The headers that the signatures are over, with the signatures.
@@ -218,10 +221,26 @@ impl Qc {
             member: MemberId(0),
             body_hash: sha256(&[&self.value.0]),
         };
-        self.signers
-            .iter()
-            .zip(&self.signatures)
-            .map(move |(member, signature)| (Header { member, ..template }, *signature))
+        let members = self.signers.iter().zip(&self.signatures).enumerate();
+        members.map(move |(at, (member, signature))| {
+            let body_hash = match self.extras.get(at) {
+                Some(extra) => sha256(&[&self.value.0, &extra.0]),
+                None => template.body_hash,
+            };
+            let header = Header {
+                member,
+                body_hash,
+                ..template
+            };
+            (header, *signature)
+        })
+    }
+
+    fn extras_needed(&self) -> usize {
+        match self.kind {
+            MessageKind::Commit => self.signers.len(),
+            _ => 0,
+        }
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -232,6 +251,9 @@ impl Qc {
         out.extend_from_slice(&self.signers.0.to_be_bytes());
         for signature in &self.signatures {
             out.extend_from_slice(&signature.0);
+        }
+        for extra in &self.extras {
+            out.extend_from_slice(&extra.0);
         }
     }
 
@@ -247,14 +269,19 @@ impl Qc {
         for _ in 0..signers.len() {
             signatures.push(MemberSignature(reader.array("certificate signature")?));
         }
-        Ok(Self {
+        let mut qc = Self {
             kind,
             view,
             instance,
             value,
             signers,
             signatures,
-        })
+            extras: Vec::new(),
+        };
+        for _ in 0..qc.extras_needed() {
+            qc.extras.push(Digest(reader.array("certificate extra")?));
+        }
+        Ok(qc)
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use touchstone_types::{
     Attestation, AttestationError, DecodeError, Digest, HEADER_BYTES, Header, MemberId, MemberSet,
-    MemberSignature, MessageKind, Observation, Reader, Round, SessionShare, SignedObservation,
-    View, read_nonces, sha256, write_nonces,
+    MemberSignature, MessageKind, NonceCommitments, Observation, Reader, Round, SessionShare,
+    SignedObservation, View, commit_body, read_nonces, sha256, write_nonces,
 };
 
 use crate::{
@@ -46,9 +46,8 @@ impl Content {
                 nonces,
                 share,
             } => {
-                SessionShare::write_option(share.as_ref(), &mut out);
-                out.extend_from_slice(&value.0);
-                write_nonces(nonces, &mut out);
+                let extra = commit_extra(share.as_ref(), nonces);
+                out.extend_from_slice(&commit_body(value, &extra));
             }
             Self::SignReq { session, signers } => {
                 out.extend_from_slice(&session.0);
@@ -67,6 +66,9 @@ impl Content {
     fn proof(&self, out: &mut Vec<u8>) {
         match self {
             Self::Propose0 { list, .. } => list.write(out),
+            Self::Commit { nonces, share, .. } => {
+                write_bytes(&commit_extra(share.as_ref(), nonces), out);
+            }
             Self::Timeout { proof, .. } => LockProof::write_option(proof.as_ref(), out),
             Self::Propose {
                 list, tc, proof, ..
@@ -89,7 +91,6 @@ impl Content {
             }
             Self::Obs { .. }
             | Self::Prepare(_)
-            | Self::Commit { .. }
             | Self::Vote(_)
             | Self::Ack(_)
             | Self::Ready(_)
@@ -164,11 +165,7 @@ impl Content {
                 list: Arc::new(Value::read(reader)?),
             },
             MessageKind::Prepare => Self::Prepare(Digest(b.array("value")?)),
-            MessageKind::Commit => Self::Commit {
-                share: SessionShare::read_option(&mut b)?,
-                value: Digest(b.array("value")?),
-                nonces: read_nonces(&mut b)?,
-            },
+            MessageKind::Commit => read_commit(&mut b, reader)?,
         };
         b.finish()?;
         Ok(content)
@@ -256,6 +253,34 @@ impl Reply {
         }
         out
     }
+}
+
+/// What COMMIT brings beside its vote; the signed body holds its hash.
+pub(crate) fn commit_extra(share: Option<&SessionShare>, nonces: &[NonceCommitments]) -> Vec<u8> {
+    let mut extra = Vec::new();
+    SessionShare::write_option(share, &mut extra);
+    write_nonces(nonces, &mut extra);
+    extra
+}
+
+fn read_commit(body: &mut Reader<'_>, rest: &mut Reader<'_>) -> Result<Content, DecodeError> {
+    let value = Digest(body.array("value")?);
+    let named = Digest(body.array("commit extra hash")?);
+    let extra = read_bytes(rest)?;
+    if sha256(&[extra]) != named {
+        return Err(DecodeError::Invalid {
+            field: "commit extra",
+            reason: "must be what the signed body holds the hash of",
+        });
+    }
+    let mut extra = Reader::new(extra);
+    let content = Content::Commit {
+        share: SessionShare::read_option(&mut extra)?,
+        value,
+        nonces: read_nonces(&mut extra)?,
+    };
+    extra.finish()?;
+    Ok(content)
 }
 
 fn read_signed(

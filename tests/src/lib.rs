@@ -1,4 +1,4 @@
 //! The deterministic simulator, the adversary, end-to-end stories and the shared vectors
 
-pub mod sim;
+
 pub mod vectors;

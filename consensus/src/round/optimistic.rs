@@ -6,15 +6,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use touchstone_types::{Digest, MemberId, MemberSet, MemberSignature, MessageKind, View};
+use touchstone_types::{Digest, MemberId, MemberSet, MemberSignature, MessageKind, View, sha256};
 
 use super::{Ctx, RoundState, view::certificate};
 use crate::{
     coverage::Rule,
     message::{Content, Decision, Reply, Signed},
     params::{Params, Rules},
-    proof::{LockProof, Standing, Tc, Value},
+    proof::{LockProof, Qc, Standing, Tc, Value},
     step::{Draft, FaultKind, To},
+    wire::commit_extra,
 };
 
 /// A proposal for view 0. Only that of the leader is looked at, but who leads may become clear later.
@@ -39,7 +40,9 @@ pub(super) struct View0 {
     waited: bool,
     prepared: Option<Digest>,
     prepares: BTreeMap<MemberId, (Digest, MemberSignature)>,
-    committed: bool,
+    locked: bool,
+    /// Whether the member's COMMIT has left.
+    pub(super) committed: bool,
     /// Whether the member's share in view 0's session has left.
     pub(super) shared: bool,
     pub(super) commits: BTreeMap<MemberId, CommitVote>,
@@ -95,6 +98,8 @@ impl<R: Rules> RoundState<R> {
     pub(super) fn propose_0(&mut self, ctx: &mut Ctx<'_>) {
         let idle = self.view_0.proposed || self.timed_out || self.decided.is_some();
         if idle || ctx.leader != ctx.me || self.quorum_at_us.is_none() {
+            // Whoever has lost the lead meanwhile waits for nothing.
+            self.view_0.waited = false;
             return;
         }
         if !self.may_propose(ctx) {
@@ -199,7 +204,7 @@ impl<R: Rules> RoundState<R> {
         let entry = (value, message.signature);
         self.view_0.prepares.insert(message.header.member, entry);
         let stopped = self.timed_out && R::STOP_AT_TIMEOUT;
-        if self.view_0.committed || stopped || self.decided.is_some() {
+        if self.view_0.locked || stopped || self.decided.is_some() {
             return;
         }
         let prepares = self.view_0.prepares.iter();
@@ -210,7 +215,7 @@ impl<R: Rules> RoundState<R> {
         if votes.len() < R::quorum(ctx.terms.committee) {
             return;
         }
-        self.view_0.committed = true;
+        self.view_0.locked = true;
         let qc = certificate(MessageKind::Prepare, View(0), MemberId(0), value, &votes);
         if self.lock.is_none() {
             let coin = Arc::from([]);
@@ -226,6 +231,7 @@ impl<R: Rules> RoundState<R> {
             Some(_) => Rule::Commit,
             None => Rule::CommitWithoutShare,
         });
+        self.view_0.committed = true;
         ctx.send(To::All, self.round, Draft::Commit { value, session });
     }
 
@@ -244,16 +250,32 @@ impl<R: Rules> RoundState<R> {
             self.on_late_commit(ctx, member);
             return;
         }
-        let commits = self.view_0.commits.iter();
-        let votes: BTreeMap<_, _> = commits
-            .filter(|(_, c)| c.value == value)
-            .map(|(m, c)| (*m, c.signed.signature))
-            .collect();
-        if votes.len() >= R::quorum(ctx.terms.committee) {
-            let qc = certificate(MessageKind::Commit, View(0), MemberId(0), value, &votes);
+        let of_value = |c: &&CommitVote| c.value == value;
+        if self.view_0.commits.values().filter(of_value).count() >= R::quorum(ctx.terms.committee) {
+            let qc = self.commit_certificate(value);
             let coin = Vec::new();
             self.decide(ctx, Decision { qc, coin }, Rule::DecideByCommits);
         }
+    }
+
+    fn commit_certificate(&self, value: Digest) -> Arc<Qc> {
+        let commits = self.view_0.commits.iter();
+        let votes: BTreeMap<_, _> = commits.filter(|(_, c)| c.value == value).collect();
+        let extra = |vote: &&CommitVote| match &vote.signed.content {
+            Content::Commit { share, nonces, .. } => {
+                sha256(&[&commit_extra(share.as_ref(), nonces)])
+            }
+            _ => Digest::default(),
+        };
+        Arc::new(Qc {
+            kind: MessageKind::Commit,
+            view: View(0),
+            instance: 0,
+            value,
+            signers: votes.keys().copied().copied().collect(),
+            signatures: votes.values().map(|c| c.signed.signature).collect(),
+            extras: votes.values().map(|c| extra(c)).collect(),
+        })
     }
 
     /// Z8 to Z10: the end of view 0 for this member. Nothing of view 0 leaves it from here on.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use touchstone_crypto::{Blame, Roast, RoastOutput, SessionId};
 use touchstone_types::{
-    Attestation, Digest, Evidence, MemberId, MemberSet, NonceCommitments, Report, Round,
-    SessionShare, SignedObservation, SigningSession, View,
+    Attestation, Digest, Evidence, MemberId, MemberSet, Report, Round, SessionShare,
+    SignedObservation, SigningSession, View,
 };
 
 use super::{Ctx, RoundState, slot};
@@ -21,6 +21,7 @@ use crate::{
     params::{Params, Rules},
     scheme::{GroupSignatures, Offer, StatementShares, session_of, signers_of},
     step::{Draft, FaultKind, NonceUse, To},
+    wire::commit_extra,
 };
 
 type Outputs = Vec<RoastOutput<Offer, GroupSignatures>>;
@@ -161,7 +162,7 @@ impl Signing {
     fn nonce_for(
         &self,
         ctx: &Ctx<'_>,
-        committed: Option<&[NonceCommitments]>,
+        committed: bool,
         coordinator: MemberId,
         session: u32,
         signers: &[Signer],
@@ -170,8 +171,7 @@ impl Signing {
         let (offered, nonce) = match mine.slot {
             0 => {
                 let first = self.first_coordinator() == Some(coordinator);
-                let same = committed == Some(mine.nonces.as_slice());
-                (first && same, NonceUse::Retry)
+                (first && committed, NonceUse::Retry)
             }
             slot => {
                 let last = self.offered.get(&coordinator);
@@ -315,9 +315,17 @@ impl<R: Rules> RoundState<R> {
         if let Some(signing) = &mut self.signing {
             signing.bad.insert(member);
         }
+        let body = match &signed.content {
+            Content::Commit {
+                value,
+                nonces,
+                share,
+            } => [&value.0, commit_extra(share.as_ref(), nonces).as_slice()].concat(),
+            other => other.body(),
+        };
         let evidence = Box::new(Evidence::BadShare {
             share: signed.signed_header(),
-            body: signed.content.body(),
+            body,
             session: session.clone(),
         });
         ctx.fault(Some(member), self.round, FaultKind::Evidence(evidence));
@@ -374,7 +382,7 @@ impl<R: Rules> RoundState<R> {
             ctx.fire(Rule::Want);
             ctx.reply(To::One(coordinator), self.round, Reply::Want);
         }
-        if !self.view_0.commits.contains_key(&ctx.me) {
+        if !self.view_0.committed {
             self.offer(ctx, coordinator);
         }
     }
@@ -490,10 +498,8 @@ impl<R: Rules> RoundState<R> {
         named: Digest,
         signers: &[Signer],
     ) {
-        let committed = match self.view_0.commits.get(&ctx.me).map(|c| &c.signed.content) {
-            Some(Content::Commit { nonces, .. }) => Some(nonces.as_slice()),
-            _ => None,
-        };
+        // Whether the nonces that the request lists are this member's is seen by the vault.
+        let committed = self.view_0.committed;
         let Some(signing) = &mut self.signing else {
             return;
         };

@@ -66,6 +66,7 @@ pub(super) fn certificate(
         value,
         signers: votes.keys().copied().collect(),
         signatures: votes.values().copied().collect(),
+        extras: Vec::new(),
     })
 }
 

@@ -17,6 +17,14 @@ impl Program {
         let h = signed.header;
         let sender: MemberSet = [h.member].into_iter().collect();
         match &signed.content {
+            Content::Obs { .. } if self.does(Behaviour::EarlyTimeout) => {
+                self.time_out_early(p, h.round);
+            }
+            Content::Propose0 { value, .. } | Content::Prepare(value)
+                if self.does(Behaviour::PrepareAll) =>
+            {
+                self.prepare(p, h.round, *value);
+            }
             Content::Propose { value, .. } => {
                 if self.does(Behaviour::VoteAll) {
                     p.say(
@@ -42,6 +50,32 @@ impl Program {
             }
             Content::Coin(_) => self.show_stashed(p, h.round, h.view),
             _ => {}
+        }
+    }
+
+    /// TIMEOUT without a lock, once in a round.
+    fn time_out_early(&mut self, p: &mut Puppet<'_>, round: Round) {
+        if self.timed_out.insert(round) {
+            let to = self.dice.members(p.committee, 700);
+            let content = Content::Timeout {
+                standing: Standing::default(),
+                proof: None,
+            };
+            let view = View(0);
+            if let Some(signed) = p.say(to, round, Draft::Standing { view, content }) {
+                self.intel.see(&Message::Signed(signed));
+            }
+        }
+    }
+
+    /// PREPARE and COMMIT for a value of view 0, whatever was prepared before, each to some members.
+    fn prepare(&mut self, p: &mut Puppet<'_>, round: Round, value: Digest) {
+        if self.prepared.len() < 100 && self.prepared.insert((round, value)) {
+            let to = self.dice.members(p.committee, 600);
+            p.say(to, round, complete(View(0), 0, Content::Prepare(value)));
+            let to = self.dice.members(p.committee, 600);
+            let session = None;
+            p.say(to, round, Draft::Commit { value, session });
         }
     }
 
@@ -85,6 +119,7 @@ impl Program {
             value,
             signers: acks.keys().copied().collect(),
             signatures: acks.values().copied().collect(),
+            extras: Vec::new(),
         };
         let one = [self.dice.member(p.committee)].into_iter().collect();
         p.say(
@@ -124,11 +159,12 @@ impl Program {
                 p.say(all, round, Draft::Coin { view });
             }
             1 => {
-                let timeout = Content::Timeout {
+                let content = Content::Timeout {
                     standing: Standing::default(),
                     proof: None,
                 };
-                p.say(all, far, complete(View(0), 0, timeout));
+                let view = View(0);
+                p.say(all, far, Draft::Standing { view, content });
             }
             2 => {
                 p.say(
