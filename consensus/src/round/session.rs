@@ -15,6 +15,8 @@ use crate::{
 
 /// How long a feed that was priced is waited for, in rounds: with every leader in turn it comes up again meanwhile.
 const PRICED_ROUNDS: u64 = 64;
+/// A feed that was not priced lately is waited for in one of this many rounds, if an honest member observes it.
+const UNPRICED_ROUNDS: u64 = 8;
 
 /// A value that was proposed and may be decided yet.
 pub(super) struct Candidate {
@@ -208,7 +210,7 @@ impl<R: Rules> RoundState<R> {
     }
 
     /// Whether a proposal of own observations may go out: a quorum is held, and either nothing that others may still bring is
-    /// missed or the grace is over. What is missed is a feed that was priced lately, or signers that may be relied on.
+    /// missed or the grace is over. What is missed is a feed that was priced lately or may be priced again, or signers that may be relied on.
     pub(super) fn may_propose(&self, ctx: &Ctx<'_>) -> bool {
         let Some(since) = self.quorum_at_us else {
             return false;
@@ -224,10 +226,17 @@ impl<R: Rules> RoundState<R> {
             return false;
         }
         let lately = self.round.saturating_sub(PRICED_ROUNDS);
-        let mut feeds = ctx.priced.iter().filter(|(_, at)| **at >= lately);
-        feeds.all(|(feed, _)| {
-            let carry = self.observations.values().filter(|h| h.carries(*feed));
-            carry.take(committee.priceable()).count() >= committee.priceable()
+        let probe = self.round.0.is_multiple_of(UNPRICED_ROUNDS);
+        let feeds = u16::try_from(ctx.terms.feeds.len()).unwrap_or(u16::MAX);
+        (0..feeds).all(|feed| {
+            let carry = self
+                .observations
+                .values()
+                .filter(|h| h.carries(feed))
+                .count();
+            let priced = ctx.priced.get(&feed).is_some_and(|at| *at >= lately);
+            let worth = priced || (probe && carry >= committee.one_honest());
+            carry >= committee.priceable() || !worth
         })
     }
 }

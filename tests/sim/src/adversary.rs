@@ -47,6 +47,7 @@ behaviours! {
     VoteAll = "vote-all": "votes for and acknowledges everything, in any view",
     HideLock = "hide-lock": "says in STATUS that it has no lock",
     FalseLock = "false-lock": "shows certificates of members that were not elected as locks",
+    FalseDecide = "false-decide": "shows acknowledgements of members that were not elected as decisions, to some",
     PartialSends = "partial-sends": "sends to some members only",
     LateDone = "late-done": "shows its DONE to one member only, once it knows that it is elected",
     LateLock = "late-lock": "shows its LOCK only once it knows that it is elected",
@@ -119,6 +120,7 @@ pub(super) struct Program {
     sent: Vec<Signed>,
     timed_out: BTreeSet<Round>,
     prepared: BTreeSet<(Round, Digest)>,
+    decided: BTreeSet<(Round, View)>,
 }
 
 impl Program {
@@ -133,6 +135,7 @@ impl Program {
             sent: Vec::new(),
             timed_out: BTreeSet::new(),
             prepared: BTreeSet::new(),
+            decided: BTreeSet::new(),
         }
     }
 

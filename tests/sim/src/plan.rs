@@ -218,7 +218,7 @@ impl Plan {
             Some(Behaviour::BadNonces),
             Some(Behaviour::LiePrices),
         ];
-        let mut plan = Self::good_case(seed, committee, d.between(8, 16));
+        let mut plan = Self::good_case(seed, committee, d.between(12, 24));
         let fault = d.pick(FAULTS).copied().flatten();
         for _ in 0..committee.f() {
             let at = d.member(committee).index();
@@ -236,6 +236,48 @@ impl Plan {
         plan
     }
 
+    /// One round in which `f` members do what might split it, with all their strength, and letters arrive in any order.
+    fn split(d: &mut Dice, seed: u64, committee: Committee) -> Self {
+        const FAULTS: &[Behaviour] = &[
+            Behaviour::VoteAll,
+            Behaviour::PrepareAll,
+            Behaviour::LowTc,
+            Behaviour::PartialSends,
+            Behaviour::EquivocatePropose,
+            Behaviour::EarlyTimeout,
+            Behaviour::EarlyCoin,
+            Behaviour::LateLock,
+            Behaviour::LateDone,
+            Behaviour::FalseDecide,
+            Behaviour::WithholdReplies,
+        ];
+        let mut plan = Self {
+            schedule: pool(d),
+            heal_us: u64::MAX,
+            encoded: 50,
+            swift: false,
+            ..Self::good_case(seed, committee, 1)
+        };
+        plan.timers_us = timers(d, committee);
+        let mut members: Vec<_> = committee.members().collect();
+        d.shuffle(&mut members);
+        for member in members.into_iter().take(usize::from(committee.f())) {
+            let each = *d.pick(&[300, 600]).unwrap_or(&300);
+            let mut behaviours: Vec<_> =
+                FAULTS.iter().filter(|_| d.chance(each)).copied().collect();
+            // What it says of its lock.
+            behaviours.extend(d.pick(&[Behaviour::HideLock, Behaviour::FalseLock]));
+            if let Some(role) = plan.roles.get_mut(member.index()) {
+                *role = Role::Byzantine {
+                    behaviours,
+                    resolute: true,
+                    silent_from_us: None,
+                };
+            }
+        }
+        plan
+    }
+
     /// An adversarial run. Where `faults` is empty any mix may come up; otherwise Byzantine members do what it lists.
     pub(super) fn draw(
         seed: u64,
@@ -246,8 +288,12 @@ impl Plan {
     ) -> Self {
         let mut dice = Dice::new(seed, 0);
         let d = &mut dice;
-        if faults.is_empty() && concert.is_none() && rounds.is_none() && d.chance(50) {
-            return Self::calm(d, seed, committee);
+        if faults.is_empty() && concert.is_none() && rounds.is_none() {
+            match d.below(100) {
+                0..5 => return Self::calm(d, seed, committee),
+                5..45 => return Self::split(d, seed, committee),
+                _ => {}
+            }
         }
         let rounds = rounds.unwrap_or_else(|| match d.below(10) {
             0..=5 => 1,
@@ -402,6 +448,15 @@ fn clocks(d: &mut Dice, committee: Committee, interval_ms: u64) -> Vec<i64> {
     clocks
 }
 
+fn pool(d: &mut Dice) -> Schedule {
+    Schedule::Pool {
+        salt: d.word(),
+        links: *d.pick(&[0, 300, 600]).unwrap_or(&300),
+        slow: *d.pick(&[20, 200, 1_000]).unwrap_or(&200),
+        clock: *d.pick(&[2, 20, 100]).unwrap_or(&20),
+    }
+}
+
 fn schedule(d: &mut Dice, committee: Committee) -> Schedule {
     const KINDS: [MessageKind; 12] = [
         MessageKind::Obs,
@@ -417,14 +472,9 @@ fn schedule(d: &mut Dice, committee: Committee) -> Schedule {
         MessageKind::Status,
         MessageKind::Share,
     ];
-    match d.below(20) {
+    match d.below(16) {
         0..=1 => Schedule::Fair,
-        12..=19 => Schedule::Pool {
-            salt: d.word(),
-            links: *d.pick(&[0, 300, 600]).unwrap_or(&300),
-            slow: *d.pick(&[20, 200, 1_000]).unwrap_or(&200),
-            clock: *d.pick(&[2, 20, 100]).unwrap_or(&20),
-        },
+        12..=15 => pool(d),
         2 => Schedule::Lifo {
             window_us: d.between(2, 30) * UNIT_US,
         },

@@ -30,7 +30,9 @@ const VIEWS_MAX: u32 = 24;
 /// How long after the last adversarial delay, or the last round's start, everything must be over.
 const PATIENCE_US: u64 = 60_000 * UNIT_US;
 /// Rounds after which a calm network knows who is down and who cannot be relied on.
-const WARM_UP: u64 = 6;
+const WARM_UP: u64 = 10;
+/// What each letter adds to that.
+const LETTER_US: u64 = 100 * UNIT_US;
 /// A run with this many events is going round in circles.
 const EVENTS_MAX: u64 = 3_000_000;
 /// How often Byzantine members act of their own accord, together.
@@ -155,6 +157,8 @@ impl<'a, R: Rules> World<'a, R> {
                 break;
             };
             self.events += 1;
+            // Letters that are held back go out one after the other.
+            let limit_us = limit_us + self.post.posted * LETTER_US;
             if self.post.now_us() > limit_us || self.events > EVENTS_MAX {
                 break;
             }

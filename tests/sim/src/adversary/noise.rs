@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use touchstone_consensus::{Content, Draft, Message, Qc, Reply, Standing};
+use touchstone_consensus::{Content, Decision, Draft, Message, Qc, Reply, Standing};
 use touchstone_types::{Digest, MemberSet, MessageKind, Round, View, sha256};
 
 use super::{Behaviour, Emission, Program, Puppet};
@@ -45,6 +45,10 @@ impl Program {
                     complete(h.view, h.instance, Content::Ack(qc.value)),
                 );
             }
+            Content::Done(qc) if self.does(Behaviour::FalseDecide) => {
+                let qc = Arc::clone(qc);
+                self.decide_falsely(p, h.round, qc);
+            }
             Content::Ack(value) if self.does(Behaviour::LateLock) => {
                 self.show_late_quorum(p, h.round, h.view, *value);
             }
@@ -76,6 +80,17 @@ impl Program {
             let to = self.dice.members(p.committee, 600);
             let session = None;
             p.say(to, round, Draft::Commit { value, session });
+        }
+    }
+
+    /// DECIDE by a quorum of acknowledgements, whoever is elected, once in a view.
+    fn decide_falsely(&mut self, p: &mut Puppet<'_>, round: Round, qc: Arc<Qc>) {
+        let coins = self.intel.coins.get(&(round, qc.view));
+        let coin: Vec<_> = coins.into_iter().flatten().map(|(m, s)| (*m, *s)).collect();
+        if self.decided.insert((round, qc.view)) {
+            let to = self.dice.members(p.committee, 500);
+            let reply = Reply::Decide(Decision { qc, coin });
+            p.out.push(Emission::Reply(to, round, reply));
         }
     }
 
