@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use rand_core::{CryptoRngCore, OsRng};
 use thiserror::Error;
 use touchstone_crypto::{
-    CoinInput, CoinSecretShare, CoinShare, IdentityKey, NonceId, NonceStore, SignTarget, SignerSet,
-    SigningShare, sign,
+    CoinInput, CoinSecretShare, CoinShare, IdentityKey, NonceId, NonceStore, SigningShare,
 };
 use touchstone_types::{
     Digest, FeedObservation, Header, MemberId, MemberSignature, NonceCommitments, Observation,
@@ -15,6 +14,7 @@ use touchstone_types::{
 
 use crate::{
     message::{Content, Signed},
+    scheme::FrostSuite,
     step::{Draft, NonceUse},
 };
 
@@ -39,6 +39,9 @@ pub enum ShareError {
     /// The session lists other commitments of this member than those of the nonce.
     #[error("the session lists other nonce commitments than this member's")]
     OtherNonce,
+    /// The session lists commitments that do not decode.
+    #[error("the session lists nonce commitments that are none")]
+    NoSession,
     /// FROST refuses.
     #[error(transparent)]
     Frost(#[from] touchstone_crypto::SignError),
@@ -181,6 +184,7 @@ fn finish<K: Keys + ?Sized>(
 
 /// Real secrets.
 pub struct MemberKeys<G: CryptoRngCore = OsRng> {
+    public: Arc<FrostSuite>,
     identity: Arc<IdentityKey>,
     shares: Vec<SigningShare>,
     coin: CoinSecretShare,
@@ -193,6 +197,7 @@ pub struct MemberKeys<G: CryptoRngCore = OsRng> {
 impl<G: CryptoRngCore> MemberKeys<G> {
     /// The secrets of one member in one epoch. Outside of tests the generator is the operating system's.
     pub fn new(
+        public: Arc<FrostSuite>,
         identity: Arc<IdentityKey>,
         shares: Vec<SigningShare>,
         coin: CoinSecretShare,
@@ -201,6 +206,7 @@ impl<G: CryptoRngCore> MemberKeys<G> {
         mut rng: G,
     ) -> Self {
         Self {
+            public,
             identity,
             shares,
             coin,
@@ -248,26 +254,19 @@ impl<G: CryptoRngCore> Keys for MemberKeys<G> {
         session: &SigningSession,
     ) -> Result<Shares, ShareError> {
         let open = self.open.remove(&key).ok_or(ShareError::NoNonce(key))?;
+        let prepared = self.public.prepare(session);
+        let prepared = prepared.ok_or(ShareError::NoSession)?;
         let mut out = Vec::new();
-        for (share, (id, commitments)) in self.shares.iter().zip(open) {
+        for ((share, (id, commitments)), session_of_suite) in
+            self.shares.iter().zip(open).zip(&*prepared)
+        {
             let nonces = self.nonces.take(id).ok_or(ShareError::NoNonce(key))?;
             let mine = session.signer(share.member());
             if !mine.is_some_and(|s| s.nonces.contains(&commitments)) {
                 return Err(ShareError::OtherNonce);
             }
-            let suite = commitments.suite;
-            let entries: Vec<_> = session
-                .signers
-                .iter()
-                .filter_map(|s| {
-                    let nonce = s.nonces.iter().find(|n| n.suite == suite)?;
-                    Some((s.member, &nonce.bytes))
-                })
-                .collect();
-            let set = SignerSet::decode(suite, &entries)?;
-            let target = SignTarget::Statement(&session.statement);
-            let made = sign(share, nonces, &set, &target)?;
-            out.push((suite, made.0.to_vec()));
+            let made = session_of_suite.sign(share, nonces)?;
+            out.push((commitments.suite, made.0.to_vec()));
         }
         Ok(out)
     }

@@ -12,8 +12,9 @@
 //! | [`identity`] | members' keys and signatures, ZIP-215 rules | `IdentityKey::generate(&mut rng)`, `.sign_header(&h)`, `.sign_epoch_record(&r)`, `.tls_pkcs8()`; `IdentityPublic::new(bytes)?`, `verify_header`, `verify_headers_batch` |
 //! | [`coin`] | the common coin | `CoinSecretShare::share(&input, &mut rng)`, `CoinPublic::from_record(committee, &r)?`, `.verify_share(member, &input, &share)?`, `.combine(&shares)? -> CoinValue`, `.leader(n)` |
 //! | [`dkg`] | key generation among all members | `Dkg::new(setup, identity, &mut rng)? -> (Dkg, envelopes)`, `.handle(envelope)? -> envelopes`, `.take_output() -> Option<DkgOutput>` |
-//! | [`sign`] | FROST | `SigningPublic::new(committee, &keys)?`, `NonceStore::fresh(&share, &mut rng) -> (NonceId, NonceCommitments)`, `.take(id) -> Nonces`, `SignerSet::decode(suite, &[(member, bytes)])?`, `sign(&share, nonces, &set, &target)?`, `verify_share`, `aggregate` |
+//! | [`sign`] | FROST | `SigningPublic::new(committee, &keys)?`, `NonceStore::fresh(&share, &mut rng) -> (NonceId, NonceCommitments)`, `.take(id) -> Nonces`, `PreparedSession::new(&public, &[(member, bytes)], &target)?`, `.sign(&share, nonces)?`, `.verify_share(member, &share)?`, `.aggregate(&shares)?` |
 //! | [`roast`] | the ROAST coordinator, over any [`ShareScheme`] | `Roast::new(scheme, threshold)`, `.ready(member, commitments)`, `.share(session, member, share, next)` -> `RoastOutput`s |
+//! | [`evidence`] | who is proved guilty of what | `EvidenceJudge::new(network, &manifest, &record)?`, `.judge(&evidence)? -> Guilt` |
 //! | [`keyfile`] | sealed key files, as bytes | `SealedFile::seal(kind, header, secret, password, &mut rng)?`, `SealedFile::parse(bytes)?.open(password)?` |
 //!
 //! Without the default feature `sign` only [`verified`] and [`group`] are built, for `no_std` targets.
@@ -38,6 +39,8 @@ extern crate std;
 pub mod coin;
 #[cfg(feature = "sign")]
 pub mod dkg;
+#[cfg(feature = "sign")]
+pub mod evidence;
 pub mod group;
 #[cfg(feature = "sign")]
 pub mod identity;
@@ -60,6 +63,7 @@ pub use verified::{Check, CheckMany, Unverified, Verdict, Verified};
 pub use self::{
     coin::{CoinError, CoinInput, CoinPublic, CoinSecretShare, CoinShare, CoinValue},
     dkg::{Dkg, DkgEnvelope, DkgError, DkgFault, DkgOutput, DkgPublic, DkgSetup},
+    evidence::{EvidenceJudge, EvidenceRefusal, Guilt, Offence, ShareFault, verify_evidence},
     identity::{
         BatchError, IdentityError, IdentityKey, IdentityPublic, InvalidSignature,
         verify_epoch_record, verify_header, verify_headers_batch,
@@ -68,7 +72,7 @@ pub use self::{
     roast::{Blame, Roast, RoastOutput, SessionId, ShareScheme},
     sign::{
         AggregateError, Commitments, FrostScheme, GroupSignature, KeyError, NonceId, NonceStore,
-        Nonces, SignError, SignTarget, SignatureShare, SignerSet, SigningPublic, SigningShare,
-        aggregate, sign, verify_share,
+        Nonces, PreparedSession, SignError, SignTarget, SignatureShare, SignerSet, SigningPublic,
+        SigningShare, aggregate, sign, verify_share,
     },
 };

@@ -226,7 +226,7 @@ impl Evidence {
             (MessageKind::Commit, Some((value, extra))) => {
                 (sha256(&[&commit_body(&Digest(*value), extra)]), extra)
             }
-            _ => return Err(EvidenceError::Mismatch("the kind of message")),
+            _ => return Err(EvidenceError::Mismatch("the body")),
         };
         if share.header.body_hash != signed {
             return Err(EvidenceError::Mismatch("the body"));

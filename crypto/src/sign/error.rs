@@ -11,7 +11,7 @@ pub enum SignError {
     /// This version cannot sign with the suite.
     #[error("suite {0} is not supported by this version")]
     UnsupportedSuite(Suite),
-    /// A member's commitments are not two group elements other than the identity.
+    /// A member's commitments are not two points in canonical encoding other than the identity.
     #[error("the nonce commitments of member {member} do not decode")]
     Commitments {
         /// The member.
@@ -37,6 +37,9 @@ pub enum SignError {
         /// The signing threshold.
         threshold: usize,
     },
+    /// The secret share is one of another group key than the session's.
+    #[error("the share is not one of the key that this session signs with")]
+    OtherKey,
     /// The signer set holds other commitments for this signer than those of the nonces it was asked to use.
     #[error("the signer set does not hold the commitments of these nonces")]
     WrongNonces,
@@ -46,8 +49,8 @@ pub enum SignError {
         /// The member.
         member: MemberId,
     },
-    /// FROST refused for another reason.
-    #[error("the signer set cannot be signed with")]
+    /// The signers' commitments add up to the identity, which does not happen by chance.
+    #[error("the signer set cannot be signed with: its commitments add up to the identity")]
     Refused,
 }
 

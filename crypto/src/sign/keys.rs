@@ -3,16 +3,15 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 
-use frost_core::keys::{self, KeyPackage, PublicKeyPackage};
-use frost_ed25519::Ed25519Sha512;
 use thiserror::Error;
 use touchstone_types::{Committee, MemberId, Suite, SuiteKeys};
 use zeroize::Zeroizing;
 
-use crate::{
-    GroupKey, GroupKeyError,
-    suite::{self, FrostSuite, PublicError},
+use super::{
+    curve::{Curve, Ed25519, Secret},
+    lagrange::{abscissa, coefficients},
 };
+use crate::{GroupKey, GroupKeyError};
 
 /// Why keys are refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -78,8 +77,17 @@ struct Inner {
 }
 
 #[derive(Debug)]
-pub(crate) enum PublicKind {
-    Ed25519(PublicKeyPackage<Ed25519Sha512>),
+pub(super) enum PublicKind {
+    Ed25519(PublicKeys<Ed25519>),
+}
+
+/// The decoded keys of a suite.
+#[derive(Debug)]
+pub(super) struct PublicKeys<C: Curve> {
+    /// The group key, compressed.
+    pub(super) group_key: C::Bytes,
+    /// The verifying shares in member order.
+    verifying: Vec<C::Point>,
 }
 
 impl SigningPublic {
@@ -99,17 +107,8 @@ impl SigningPublic {
                 must,
             });
         }
-        let threshold = committee.signing_threshold();
-        let refuse = |error| match error {
-            PublicError::Key => KeyError::Group(GroupKeyError::Malformed(suite)),
-            PublicError::Share(member) => KeyError::VerifyingShare { suite, member },
-            PublicError::Inconsistent => KeyError::Inconsistent { suite, threshold },
-        };
         let kind = match suite {
-            Suite::Ed25519 => PublicKind::Ed25519(
-                suite::decode_public(committee, &keys.group_key, &keys.verifying_shares)
-                    .map_err(refuse)?,
-            ),
+            Suite::Ed25519 => PublicKind::Ed25519(PublicKeys::decode(committee, keys)?),
             Suite::Secp256k1Keccak => {
                 return Err(KeyError::Group(GroupKeyError::UnsupportedSuite(suite)));
             }
@@ -136,20 +135,83 @@ impl SigningPublic {
         &self.0.key
     }
 
-    pub(crate) fn kind(&self) -> &PublicKind {
+    pub(super) fn kind(&self) -> &PublicKind {
         &self.0.kind
     }
 }
 
+impl<C: Curve> PublicKeys<C> {
+    /// Decodes a group key with its verifying shares, and checks that all of them lie on one polynomial of degree t - 1.
+    fn decode(committee: Committee, keys: &SuiteKeys) -> Result<Self, KeyError> {
+        let suite = C::SUITE;
+        let decode = |bytes: &[u8]| {
+            let bytes = C::Bytes::try_from(bytes).ok()?;
+            Some((bytes, C::decode_prime_order(&bytes)?))
+        };
+        let (group_key, key) = decode(&keys.group_key).ok_or(GroupKeyError::Malformed(suite))?;
+        let verifying = committee
+            .members()
+            .zip(&keys.verifying_shares)
+            .map(|(member, bytes)| {
+                let refused = KeyError::VerifyingShare { suite, member };
+                decode(bytes).map(|(_, point)| point).ok_or(refused)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if !on_one_polynomial::<C>(committee, &key, &verifying) {
+            let threshold = committee.signing_threshold();
+            return Err(KeyError::Inconsistent { suite, threshold });
+        }
+        Ok(Self {
+            group_key,
+            verifying,
+        })
+    }
+
+    /// Reads a member's secret share and checks that it is the one behind its verifying share.
+    fn load(&self, member: MemberId, bytes: &[u8]) -> Result<Secret<C>, KeyError> {
+        let suite = C::SUITE;
+        let must = self
+            .verifying(member)
+            .ok_or(KeyError::Member { suite, member })?;
+        let bad = KeyError::Secret { suite, member };
+        let array = Zeroizing::new(<[u8; 32]>::try_from(bytes).map_err(|_| bad)?);
+        let secret = Secret::new(C::decode_scalar(&array).ok_or(bad)?);
+        if C::mul_base(secret.expose()) == *must {
+            Ok(secret)
+        } else {
+            Err(bad)
+        }
+    }
+
+    /// A member's verifying share.
+    pub(super) fn verifying(&self, member: MemberId) -> Option<&C::Point> {
+        self.verifying.get(member.index())
+    }
+}
+
+/// Whether the members' points and the key, the value at 0, are those of one polynomial of degree t - 1.
+fn on_one_polynomial<C: Curve>(committee: Committee, key: &C::Point, points: &[C::Point]) -> bool {
+    let threshold = committee.signing_threshold();
+    let xs: Vec<u32> = committee.members().map(abscissa).collect();
+    let (Some((basis, rest)), Some((points, others))) = (
+        xs.split_at_checked(threshold),
+        points.split_at_checked(threshold),
+    ) else {
+        return false;
+    };
+    let value = |at| coefficients::<C>(basis, at).map(|c| C::multiscalar_mul(&c, points));
+    value(0) == Some(*key) && rest.iter().zip(others).all(|(x, p)| value(*x) == Some(*p))
+}
+
 /// One member's secret share of a suite's group key.
 pub struct SigningShare {
-    committee: Committee,
+    public: SigningPublic,
     member: MemberId,
     kind: ShareKind,
 }
 
 pub(super) enum ShareKind {
-    Ed25519(KeyPackage<Ed25519Sha512>),
+    Ed25519(Secret<Ed25519>),
 }
 
 impl SigningShare {
@@ -164,12 +226,10 @@ impl SigningShare {
         public: &SigningPublic,
     ) -> Result<Self, KeyError> {
         let kind = match public.kind() {
-            PublicKind::Ed25519(keys) => {
-                ShareKind::Ed25519(load(public.committee(), keys, member, bytes)?)
-            }
+            PublicKind::Ed25519(keys) => ShareKind::Ed25519(keys.load(member, bytes)?),
         };
         Ok(Self {
-            committee: public.committee(),
+            public: public.clone(),
             member,
             kind,
         })
@@ -178,15 +238,16 @@ impl SigningShare {
     /// The secret scalar as the suite serialises it, for a sealed key file.
     pub fn to_secret_bytes(&self) -> Zeroizing<Vec<u8>> {
         match &self.kind {
-            ShareKind::Ed25519(key) => Zeroizing::new(key.signing_share().serialize()),
+            ShareKind::Ed25519(secret) => {
+                let bytes = Zeroizing::new(Ed25519::encode_scalar(secret.expose()));
+                Zeroizing::new(bytes.to_vec())
+            }
         }
     }
 
     /// The suite.
     pub fn suite(&self) -> Suite {
-        match self.kind {
-            ShareKind::Ed25519(_) => Suite::Ed25519,
-        }
+        self.public.suite()
     }
 
     /// Whose share it is.
@@ -196,21 +257,16 @@ impl SigningShare {
 
     /// The committee that holds the key.
     pub fn committee(&self) -> Committee {
-        self.committee
+        self.public.committee()
+    }
+
+    /// The public side of the key.
+    pub fn public(&self) -> &SigningPublic {
+        &self.public
     }
 
     pub(super) fn kind(&self) -> &ShareKind {
         &self.kind
-    }
-
-    /// A share of keys from a published vector, whose committee is none of ours.
-    #[cfg(test)]
-    pub(super) fn from_parts(committee: Committee, member: MemberId, kind: ShareKind) -> Self {
-        Self {
-            committee,
-            member,
-            kind,
-        }
     }
 }
 
@@ -222,29 +278,4 @@ impl fmt::Debug for SigningShare {
             .field("secret", &"<redacted>")
             .finish()
     }
-}
-
-fn load<C: FrostSuite>(
-    committee: Committee,
-    keys: &PublicKeyPackage<C>,
-    member: MemberId,
-    bytes: &[u8],
-) -> Result<KeyPackage<C>, KeyError> {
-    let suite = C::SUITE;
-    let unknown = KeyError::Member { suite, member };
-    let id = suite::identifier::<C>(member).map_err(|_| unknown)?;
-    let must = keys.verifying_shares().get(&id).ok_or(unknown)?;
-    let bad = KeyError::Secret { suite, member };
-    let secret = keys::SigningShare::<C>::deserialize(bytes).map_err(|_| bad)?;
-    if keys::VerifyingShare::from(secret) != *must {
-        return Err(bad);
-    }
-    let threshold = u16::try_from(committee.signing_threshold()).map_err(|_| bad)?;
-    Ok(KeyPackage::new(
-        id,
-        secret,
-        *must,
-        *keys.verifying_key(),
-        threshold,
-    ))
 }

@@ -7,13 +7,10 @@
 use alloc::collections::BTreeMap;
 use core::fmt;
 
-use frost_core::round1::{self, SigningCommitments, SigningNonces};
-use frost_ed25519::Ed25519Sha512;
 use rand_core::CryptoRngCore;
 use touchstone_types::{NonceCommitments, Suite};
 
-use super::{ShareKind, SigningShare};
-use crate::suite;
+use super::{SigningShare, curve::Ed25519, frost::NoncePair, keys::ShareKind};
 
 /// The most pairs that one store holds. When a further one is made, the oldest is destroyed.
 pub const NONCES_MAX: usize = 4_096;
@@ -40,7 +37,7 @@ impl fmt::Debug for NonceId {
 pub struct Nonces(NonceKind);
 
 pub(super) enum NonceKind {
-    Ed25519(SigningNonces<Ed25519Sha512>),
+    Ed25519(NoncePair<Ed25519>),
 }
 
 impl Nonces {
@@ -97,10 +94,10 @@ impl NonceStore {
         rng: &mut impl CryptoRngCore,
     ) -> (NonceId, NonceCommitments) {
         let (nonces, bytes) = match share.kind() {
-            ShareKind::Ed25519(key) => {
-                let (nonces, commitments) = round1::commit(key.signing_share(), rng);
-                let nonces = Nonces(NonceKind::Ed25519(nonces));
-                (nonces, encode(&commitments))
+            ShareKind::Ed25519(secret) => {
+                let pair = NoncePair::generate(secret, rng);
+                let bytes = pair.commitments();
+                (Nonces(NonceKind::Ed25519(pair)), bytes)
             }
         };
         while self.pairs.len() >= self.capacity {
@@ -155,10 +152,4 @@ impl fmt::Debug for NonceStore {
             .field("pairs", &"<redacted>")
             .finish()
     }
-}
-
-/// Commitments of nonces that were drawn at random are the identity with probability 2^-252; such a pair encodes to nothing,
-/// which no signer set accepts.
-fn encode<C: suite::FrostSuite>(commitments: &SigningCommitments<C>) -> alloc::vec::Vec<u8> {
-    suite::encode_commitments(commitments).unwrap_or_default()
 }

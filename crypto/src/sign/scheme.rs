@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use touchstone_types::{Digest, MemberId};
 
 use super::{
-    Commitments, GroupSignature, SignError, SignTarget, SignatureShare, SignerSet, SigningPublic,
-    aggregate_digest, verify_share_digest,
+    Commitments, GroupSignature, PreparedSession, SignError, SignTarget, SignatureShare, SignerSet,
+    SigningPublic,
 };
 use crate::roast::ShareScheme;
 
@@ -26,8 +26,9 @@ impl FrostScheme {
         }
     }
 
-    fn set(&self, signers: &[(MemberId, Commitments)]) -> Result<SignerSet, SignError> {
-        SignerSet::from_decoded(self.public.suite(), signers)
+    fn session(&self, signers: &[(MemberId, Commitments)]) -> Result<PreparedSession, SignError> {
+        let set = SignerSet::from_decoded(self.public.suite(), signers)?;
+        PreparedSession::with_digest(&self.public, &set, self.digest)
     }
 }
 
@@ -42,9 +43,8 @@ impl ShareScheme for FrostScheme {
         member: MemberId,
         share: &SignatureShare,
     ) -> bool {
-        self.set(signers).is_ok_and(|set| {
-            verify_share_digest(&self.public, member, &set, share, self.digest).is_ok()
-        })
+        self.session(signers)
+            .is_ok_and(|session| session.verify_share(member, share).is_ok())
     }
 
     fn aggregate(
@@ -52,8 +52,9 @@ impl ShareScheme for FrostScheme {
         signers: &[(MemberId, Commitments)],
         shares: &[(MemberId, SignatureShare)],
     ) -> Result<GroupSignature, Vec<MemberId>> {
-        let set = self.set(signers).map_err(|_| Vec::new())?;
-        aggregate_digest(&self.public, &set, shares, self.digest)
+        let session = self.session(signers).map_err(|_| Vec::new())?;
+        session
+            .aggregate(shares)
             .map_err(|error| error.culprits().to_vec())
     }
 }

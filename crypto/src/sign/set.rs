@@ -1,34 +1,31 @@
 //! Who signs in one session, and with which nonce commitments.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 
-use frost_core::round1::SigningCommitments;
-use frost_ed25519::Ed25519Sha512;
-use touchstone_types::{MemberId, Suite};
+use touchstone_types::{Committee, MemberId, Suite};
 
-use super::SignError;
-use crate::suite;
+use super::{SignError, curve::Ed25519, frost::Pair};
 
-/// One member's nonce commitments, decoded. Decoding costs more than signing: do it once, on arrival.
+/// One member's nonce commitments, decoded. Decoding is a good part of a session's cost: do it once, on arrival.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Commitments(CommitmentsKind);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum CommitmentsKind {
-    Ed25519(SigningCommitments<Ed25519Sha512>),
+    Ed25519(Pair<Ed25519>),
 }
 
 impl Commitments {
     /// Decodes `hiding | binding`.
     ///
     /// # Errors
-    /// A suite that this version does not sign with, or bytes that are not two elements of the suite's group other than
-    /// the identity ([`SignError::Commitments`] with `member`).
+    /// A suite that this version does not sign with, or bytes that are not the canonical encodings of two points of the
+    /// suite's curve other than the identity ([`SignError::Commitments`] with `member`).
     pub fn decode(suite: Suite, member: MemberId, bytes: &[u8]) -> Result<Self, SignError> {
         match suite {
-            Suite::Ed25519 => suite::decode_commitments(bytes)
-                .map(|c| Self(CommitmentsKind::Ed25519(c)))
-                .map_err(|_| SignError::Commitments { member }),
+            Suite::Ed25519 => Pair::decode(bytes)
+                .map(|pair| Self(CommitmentsKind::Ed25519(pair)))
+                .ok_or(SignError::Commitments { member }),
             Suite::Secp256k1Keccak => Err(SignError::UnsupportedSuite(suite)),
         }
     }
@@ -50,11 +47,8 @@ pub struct SignerSet {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum SetKind {
-    Ed25519(CommitmentMap<Ed25519Sha512>),
+    Ed25519(Vec<(MemberId, Pair<Ed25519>)>),
 }
-
-/// Commitments by FROST's identifiers.
-pub(super) type CommitmentMap<C> = BTreeMap<frost_core::Identifier<C>, SigningCommitments<C>>;
 
 impl SignerSet {
     /// A set from commitments as they travel.
@@ -82,25 +76,16 @@ impl SignerSet {
         suite: Suite,
         entries: &[(MemberId, Commitments)],
     ) -> Result<Self, SignError> {
-        let mut members: Vec<MemberId> = entries.iter().map(|(member, _)| *member).collect();
-        members.sort_unstable();
-        if let Some(twice) = members.windows(2).find_map(|w| match w {
-            [a, b] if a == b => Some(*a),
-            _ => None,
-        }) {
-            return Err(SignError::Twice { member: twice });
-        }
+        let members = ascending(entries.iter().map(|(member, _)| *member))?;
         let kind = match suite {
-            Suite::Ed25519 => SetKind::Ed25519(
-                entries
-                    .iter()
-                    .map(|(member, Commitments(CommitmentsKind::Ed25519(c)))| {
-                        let id = suite::identifier(*member)
-                            .map_err(|_| SignError::Unknown { member: *member })?;
-                        Ok((id, *c))
-                    })
-                    .collect::<Result<_, SignError>>()?,
-            ),
+            Suite::Ed25519 => {
+                let pair = |(member, commitments): &(MemberId, Commitments)| match commitments.0 {
+                    CommitmentsKind::Ed25519(pair) => (*member, pair),
+                };
+                let mut pairs: Vec<_> = entries.iter().map(pair).collect();
+                pairs.sort_unstable_by_key(|(member, _)| *member);
+                SetKind::Ed25519(pairs)
+            }
             Suite::Secp256k1Keccak => return Err(SignError::UnsupportedSuite(suite)),
         };
         Ok(Self { members, kind })
@@ -121,4 +106,37 @@ impl SignerSet {
     pub(super) fn kind(&self) -> &SetKind {
         &self.kind
     }
+}
+
+/// The members in ascending order; an error if one is named twice.
+fn ascending(members: impl Iterator<Item = MemberId>) -> Result<Vec<MemberId>, SignError> {
+    let mut members: Vec<MemberId> = members.collect();
+    members.sort_unstable();
+    let twice = members.windows(2).find_map(|w| match w {
+        [a, b] if a == b => Some(*a),
+        _ => None,
+    });
+    match twice {
+        Some(member) => Err(SignError::Twice { member }),
+        None => Ok(members),
+    }
+}
+
+/// At least a threshold of signers, all of them distinct members of the committee.
+pub(super) fn check_signers(
+    committee: Committee,
+    members: impl Iterator<Item = MemberId>,
+) -> Result<(), SignError> {
+    let members = ascending(members)?;
+    if let Some(member) = members.iter().find(|m| !committee.contains(**m)) {
+        return Err(SignError::Unknown { member: *member });
+    }
+    let threshold = committee.signing_threshold();
+    if members.len() < threshold {
+        return Err(SignError::TooFew {
+            got: members.len(),
+            threshold,
+        });
+    }
+    Ok(())
 }

@@ -3,11 +3,11 @@ use crate::{
     GroupKeyError,
     testing::{Keys, keys, rng, statement},
 };
-use frost_core::keys::{KeyPackage, VerifyingShare};
 use rand_chacha::ChaCha20Rng;
 use std::format;
 use touchstone_types::{Epoch, SuiteKeys};
 
+mod reference;
 mod vectors;
 
 /// Fresh nonces of some members, and the signer set of their commitments.

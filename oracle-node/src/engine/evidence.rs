@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use touchstone_consensus::{Fault, FaultKind, SignedHeader};
+use touchstone_consensus::{Fault, FaultKind};
 
 use crate::files::FileError;
 
@@ -65,21 +65,17 @@ fn append(path: &Path) -> std::io::Result<(File, u64)> {
 /// The name of a fault in metrics and evidence.
 pub(crate) fn name(kind: &FaultKind) -> &'static str {
     match kind {
-        FaultKind::Equivocation { .. } => "equivocation",
-        FaultKind::BadShare { .. } => "bad_share",
+        FaultKind::Evidence(evidence) => evidence.kind(),
+        FaultKind::BadProposal => "bad_proposal",
         FaultKind::BadRequest => "bad_request",
         FaultKind::Divergence { .. } => "divergence",
     }
 }
 
 fn line(at_ms: u64, fault: &Fault) -> Value {
-    let signed = |s: &SignedHeader| json!({ "header": hex::encode(s.header.to_bytes()), "signature": hex::encode(s.signature.0) });
     let proof = match &fault.kind {
-        FaultKind::Equivocation { first, second } => {
-            json!({ "first": signed(first), "second": signed(second) })
-        }
-        FaultKind::BadShare { session } => json!({ "session": session }),
-        FaultKind::BadRequest => Value::Null,
+        FaultKind::Evidence(evidence) => json!({ "evidence": hex::encode(evidence.to_bytes()) }),
+        FaultKind::BadProposal | FaultKind::BadRequest => Value::Null,
         FaultKind::Divergence { signed, decided } => {
             json!({ "signed": hex::encode(signed.to_bytes()), "decided": hex::encode(decided.to_bytes()) })
         }

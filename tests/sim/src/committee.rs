@@ -135,7 +135,10 @@ impl Network {
             NetworkKeys::Symbolic(secrets) => {
                 Ok(Box::new(SymbolicKeys::new(secrets, member, life)))
             }
-            NetworkKeys::Real(keys) => keys.member(&self.terms, member, life, seed),
+            NetworkKeys::Real(keys) => {
+                let suite = FrostSuite::new(self.terms.network, &self.manifest, &keys.record)?;
+                keys.member(Arc::new(suite), &self.terms, member, life, seed)
+            }
         }
     }
 
@@ -151,6 +154,7 @@ impl Network {
 impl RealKeys {
     fn member(
         &self,
+        suite: Arc<FrostSuite>,
         terms: &Terms,
         member: MemberId,
         life: u32,
@@ -178,6 +182,7 @@ impl RealKeys {
             ChaCha20Rng::seed_from_u64(seed ^ u64::from(life) << 48 ^ u64::from(member.0) << 32);
         let shares = shares.collect::<Result<Vec<_>>>()?;
         Ok(Box::new(MemberKeys::new(
+            suite,
             identity,
             shares,
             coin,

@@ -574,8 +574,8 @@ impl<'a, R: Rules> World<'a, R> {
                     self.post_letter(member, everyone, Message::Signed(signed.clone()));
                     Some(signed)
                 }
-                // A coordinator that lists other nonces than it was offered gets no share; that is its fault.
-                Err(ShareError::OtherNonce) => None,
+                // A coordinator that lists other nonces than it was offered, or none, gets no share; that is its fault.
+                Err(ShareError::OtherNonce | ShareError::NoSession) => None,
                 Err(error) => {
                     let what =
                         format!("round {round}: the vault of member {member} refuses: {error}");

@@ -1,16 +1,14 @@
-//! Published vectors of FROST(Ed25519, SHA-512), run through the nonce store and the functions behind `sign`,
-//! `verify_share` and `aggregate`. Their message ("test") is neither a statement nor a record, hence not through the
+//! Published vectors of FROST(Ed25519, SHA-512), run through the arithmetic behind the nonce store and `PreparedSession`.
+//! Their message ("test") is neither a statement nor a record, and their committee none of ours, hence not through the
 //! public calls.
 
 use super::*;
 use crate::sign::{
-    CommitmentMap, ShareKind, aggregate_with, keys::SigningShare as Share, sign_with, verify_with,
+    curve::{Curve, Ed25519, Secret},
+    frost::{NoncePair, Pair, Session},
 };
 use alloc::collections::VecDeque;
-use frost_core::{Identifier, VerifyingKey};
-use frost_ed25519::Ed25519Sha512 as C;
 use rand_core::{CryptoRng, RngCore};
-use touchstone_types::Committee;
 
 /// The keys are the same in both vectors: signers 1 and 3 of 3, threshold 2.
 const GROUP_KEY: &str = "15d21ccd7ee42959562fc8aa63224c8851fb3ec85a3faf66040d380fb9738673";
@@ -119,61 +117,38 @@ fn bytes(text: &str) -> Vec<u8> {
     hex::decode(text).unwrap()
 }
 
-fn key_package(index: u16) -> KeyPackage<C> {
-    let share = bytes(SHARES[usize::from(index)]);
-    let share = frost_core::keys::SigningShare::deserialize(&share).unwrap();
-    KeyPackage::new(
-        Identifier::try_from(index + 1).unwrap(),
-        share,
-        VerifyingShare::from(share),
-        VerifyingKey::deserialize(&bytes(GROUP_KEY)).unwrap(),
-        2,
-    )
+fn secret(index: u16) -> Secret<Ed25519> {
+    let share = bytes(SHARES[usize::from(index)]).try_into().unwrap();
+    Secret::new(Ed25519::decode_scalar(&share).unwrap())
 }
 
 fn run(signers: &[Signer], signature: &str) {
-    // The size makes no difference here: these keys have a threshold of their own.
-    let committee = Committee::new(3, 0).unwrap();
+    let group_key: [u8; 32] = bytes(GROUP_KEY).try_into().unwrap();
     let mut nonces = Vec::new();
-    let mut set = CommitmentMap::<C>::new();
+    let mut pairs = Vec::new();
     for signer in signers {
-        let package = key_package(signer.member);
-        let id = *package.identifier();
-        let share = Share::from_parts(
-            committee,
-            MemberId(signer.member),
-            ShareKind::Ed25519(package),
-        );
-        // The store's name comes first, then the randomness of the two nonces.
-        let mut stream = VecDeque::from([0; 16]);
-        stream.extend(signer.randomness.iter().flat_map(|text| bytes(text)));
-        let mut rng = Prescribed(stream);
-        let mut store = NonceStore::new(&mut rng);
-        let (nonce_id, commitments) = store.fresh(&share, &mut rng);
-        assert_eq!(hex::encode(&commitments.bytes), signer.commitments.concat());
-        set.insert(id, suite::decode_commitments(&commitments.bytes).unwrap());
-        nonces.push((share, store.take(nonce_id).unwrap()));
+        let mut rng = Prescribed(signer.randomness.iter().flat_map(|t| bytes(t)).collect());
+        let pair = NoncePair::generate(&secret(signer.member), &mut rng);
+        assert!(rng.0.is_empty());
+        let commitments = pair.commitments();
+        assert_eq!(hex::encode(&commitments), signer.commitments.concat());
+        let decoded = Pair::<Ed25519>::decode(&commitments).unwrap();
+        pairs.push((MemberId(signer.member), decoded));
+        nonces.push(pair);
     }
-    let verifying = (0..3).map(|i| {
-        let package = key_package(i);
-        (*package.identifier(), *package.verifying_share())
-    });
-    let key = VerifyingKey::deserialize(&bytes(GROUP_KEY)).unwrap();
-    let public = PublicKeyPackage::new(verifying.collect(), key, Some(2));
+    let session = Session::new(&group_key, &pairs, MESSAGE).unwrap();
     let mut shares = Vec::new();
-    for (signer, (share, nonces)) in signers.iter().zip(&nonces) {
-        let (ShareKind::Ed25519(package), NonceKind::Ed25519(nonces)) =
-            (share.kind(), nonces.kind());
-        let made = sign_with(package, nonces, &set, MESSAGE).unwrap();
-        assert_eq!(hex::encode(made.0), signer.signature_share);
-        let verdict = verify_with(&public, share.member(), &set, &made, MESSAGE);
-        assert_eq!(verdict, Ok(()));
-        shares.push((share.member(), made));
+    for (signer, nonces) in signers.iter().zip(&nonces) {
+        let (member, secret) = (MemberId(signer.member), secret(signer.member));
+        let made = session.sign(member, &secret, nonces).unwrap();
+        assert_eq!(hex::encode(made), signer.signature_share);
+        let verifying = Ed25519::mul_base(secret.expose());
+        assert!(session.verify(member, &verifying, &made));
+        shares.push(made);
     }
-    let made = aggregate_with(committee, &public, &set, &shares, MESSAGE).unwrap();
+    let made = session.sum(shares.iter()).unwrap();
     assert_eq!(hex::encode(&made), signature);
-    let key = <[u8; 32]>::try_from(bytes(GROUP_KEY)).unwrap();
-    let key = ed25519_dalek::VerifyingKey::from_bytes(&key).unwrap();
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&group_key).unwrap();
     let made = ed25519_dalek::Signature::from_slice(&made).unwrap();
     assert!(key.verify_strict(MESSAGE, &made).is_ok());
 }
