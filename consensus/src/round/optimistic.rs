@@ -274,7 +274,7 @@ impl<R: Rules> RoundState<R> {
             value,
             signers: votes.keys().copied().copied().collect(),
             signatures: votes.values().map(|c| c.signed.signature).collect(),
-            extras: votes.values().map(|c| extra(c)).collect(),
+            extras: votes.values().map(extra).collect(),
         })
     }
 

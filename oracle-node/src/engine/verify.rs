@@ -145,7 +145,9 @@ fn next_batch(shared: &Shared) -> Option<Vec<(MemberId, Bytes)>> {
         if queues.closed {
             return None;
         }
-        let batch: Vec<_> = std::iter::from_fn(|| queues.take()).take(BATCH_MAX).collect();
+        let batch: Vec<_> = std::iter::from_fn(|| queues.take())
+            .take(BATCH_MAX)
+            .collect();
         if !batch.is_empty() {
             let member = |index| MemberId(u16::try_from(index).unwrap_or(u16::MAX));
             return Some(batch.into_iter().map(|(m, b)| (member(m), b)).collect());

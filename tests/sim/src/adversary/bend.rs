@@ -117,7 +117,7 @@ impl Program {
             round,
             Draft::Standing {
                 view,
-                content: content.clone(),
+                content,
             },
         )?;
         if self.does(Behaviour::Tires) && view > View(2) {
