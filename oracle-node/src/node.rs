@@ -328,6 +328,7 @@ async fn bind(
         timing: config.link_timing(),
         observers: Some(ObserverConfig {
             source: history,
+            evidence: None,
             limits: config.observer_limits(),
         }),
     })?)

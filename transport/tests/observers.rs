@@ -58,6 +58,7 @@ fn serve(committee: &Committee, store: &Arc<Store>, limits: ObserverLimits) -> N
     let mut config = committee.config(0);
     config.observers = Some(ObserverConfig {
         source: Arc::clone(store) as Arc<dyn AttestationSource>,
+        evidence: None,
         limits,
     });
     Node::start(config)
@@ -164,6 +165,7 @@ async fn after_a_restart_of_the_node_no_round_is_missing() {
     config.listen = address;
     config.observers = Some(ObserverConfig {
         source: store,
+        evidence: None,
         limits: ObserverLimits::default(),
     });
     let _node = Node::start(config);

@@ -70,6 +70,7 @@ impl Node {
             timing: LinkTiming::default(),
             observers: Some(ObserverConfig {
                 source: Arc::clone(&shelf) as Arc<dyn AttestationSource>,
+                evidence: None,
                 limits: ObserverLimits::default(),
             }),
         };

@@ -191,6 +191,7 @@ fn node(me: u16, identities: &[IdentityKey]) -> Node {
         timing: LinkTiming::default(),
         observers: Some(ObserverConfig {
             source: shelf.clone(),
+            evidence: None,
             limits: ObserverLimits::default(),
         }),
     })

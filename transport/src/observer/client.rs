@@ -1,5 +1,6 @@
 //! The observer's side: a subscription to one node that survives broken connections, and fetches for back-filling.
 
+use std::future::pending;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -16,7 +17,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use touchstone_types::Round;
 
 use super::fetch::{Fetch, FetchError};
-use super::wire::{ANSWER, ITEM_BYTES_CEILING, Item, ItemFault, Request, read_item};
+use super::wire::{
+    ANSWER, EVIDENCE_BYTES_MAX, ITEM_BYTES_CEILING, Item, ItemFault, Request, read_item,
+};
 use crate::backoff::Backoff;
 use crate::close::{CloseCode, LinkError, close};
 use crate::config::{ConfigError, LinkTiming};
@@ -36,6 +39,8 @@ pub struct ObserverClientConfig {
     pub identity: Arc<TlsIdentity>,
     /// The first round of interest.
     pub from: Round,
+    /// Whether the node's evidence is wanted, too (default no). After a reconnect all of it comes again.
+    pub evidence: bool,
     /// How many rounds before the newest received one are asked for again after a reconnect, because rounds may be
     /// completed out of order (0 to 65,536; default 64). These items come twice.
     pub resume_overlap: u64,
@@ -62,6 +67,7 @@ impl ObserverClientConfig {
             node_key,
             identity,
             from,
+            evidence: false,
             resume_overlap: 64,
             item_bytes_max: 4 << 20,
             queue_events: 64,
@@ -106,6 +112,8 @@ pub enum ObserverEvent {
     Connected,
     /// One round. Not verified; the same round may come more than once.
     Item(Item),
+    /// A piece of evidence. Not judged; the same may come more than once.
+    Evidence(Item),
     /// The node is not there; it is being called again. Told once per reason.
     Disconnected {
         /// Why.
@@ -308,12 +316,23 @@ async fn subscription(
     if events.send(ObserverEvent::Connected).await.is_err() {
         return ObserverError::Ended;
     }
+    tokio::select! {
+        reason = attestations(shared, &mut stream, events, next) => reason,
+        reason = evidence(shared, events) => reason,
+    }
+}
+
+async fn attestations(
+    shared: &Shared,
+    stream: &mut RecvStream,
+    events: &mpsc::Sender<ObserverEvent>,
+    next: &mut Round,
+) -> ObserverError {
     loop {
-        let item = match read_item(&mut stream, shared.config.item_bytes_max).await {
+        let item = match read_item(stream, shared.config.item_bytes_max).await {
             Ok(Some(item)) => item,
             Ok(None) => return ObserverError::Ended,
-            Err(ItemFault::Broken(text)) => return broken(shared, text),
-            Err(fault) => return fault.into(),
+            Err(fault) => return fault_of(shared, fault),
         };
         let resume = item
             .round
@@ -326,8 +345,33 @@ async fn subscription(
     }
 }
 
+/// Asks for evidence and hands it on. A node that has none to offer ends the answer, which is no reason to leave it.
+async fn evidence(shared: &Shared, events: &mpsc::Sender<ObserverEvent>) -> ObserverError {
+    let connection = shared.connection().filter(|_| shared.config.evidence);
+    let Some(connection) = connection else {
+        return pending().await;
+    };
+    let mut stream = match ask(&connection, Request::Evidence).await {
+        Ok(stream) => stream,
+        Err(error) => return error,
+    };
+    loop {
+        let item = match read_item(&mut stream, EVIDENCE_BYTES_MAX).await {
+            Ok(Some(item)) => item,
+            Ok(None) => return pending().await,
+            Err(fault) => return fault_of(shared, fault),
+        };
+        if events.send(ObserverEvent::Evidence(item)).await.is_err() {
+            return ObserverError::Ended;
+        }
+    }
+}
+
 /// The connection's reason to end, where it has one, says more than the stream's.
-fn broken(shared: &Shared, text: String) -> ObserverError {
+fn fault_of(shared: &Shared, fault: ItemFault) -> ObserverError {
+    let ItemFault::Broken(text) = fault else {
+        return fault.into();
+    };
     let reason = shared.connection().and_then(|c| c.close_reason());
     reason.map_or(LinkError::Lost(text), LinkError::from).into()
 }

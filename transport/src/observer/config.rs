@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use touchstone_types::Round;
 
 use super::wire::Item;
@@ -21,11 +21,22 @@ pub trait AttestationSource: Send + Sync + 'static {
     fn subscribe(&self) -> broadcast::Receiver<Item>;
 }
 
-/// The stream for observers on a node's endpoint.
+/// Where the evidence that a node serves comes from. It only ever grows, so that a position in it stays what it is.
+pub trait EvidenceSource: Send + Sync + 'static {
+    /// What is stored from that position on, in the order in which it came, at most `limit` items. It must not block.
+    fn page(&self, from: usize, limit: usize) -> Vec<Item>;
+
+    /// How much is stored; it changes with every item, after the item is in the store.
+    fn count(&self) -> watch::Receiver<usize>;
+}
+
+/// The streams for observers on a node's endpoint.
 #[derive(Clone)]
 pub struct ObserverConfig {
     /// Where the items come from.
     pub source: Arc<dyn AttestationSource>,
+    /// Where evidence comes from; without it observers that ask for evidence get none.
+    pub evidence: Option<Arc<dyn EvidenceSource>>,
     /// Bounds.
     pub limits: ObserverLimits,
 }
@@ -45,7 +56,7 @@ pub struct ObserverLimits {
     pub sessions_max: u32,
     /// Sessions at once from one IPv4 address or IPv6 /64 network (1 to 4,096; default 8).
     pub sessions_per_address_max: u32,
-    /// Requests at once in one session (1 to 64; default 4).
+    /// Requests at once in one session (1 to 64; default 4): an aggregator makes three.
     pub requests_max: u32,
     /// Items read from the store at a time, per request (1 to 1,024; default 16).
     pub page_items: u32,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use touchstone_types::Round;
 
-use super::config::{AttestationSource, ObserverConfig, ObserverLimits};
+use super::config::{AttestationSource, EvidenceSource, ObserverConfig, ObserverLimits};
 use super::wire::{ANSWER, ITEM_HEAD_BYTES, Item, REQUEST_BYTES_MAX, Request};
 use crate::close::{CloseCode, Violation, close};
 use crate::gate::{Gate, Origin};
@@ -21,6 +21,7 @@ use crate::metrics::{ObserverCounters, ObserverMetrics};
 /// The part of an endpoint that serves observers.
 pub(crate) struct ObserverServer {
     source: Arc<dyn AttestationSource>,
+    evidence: Option<Arc<dyn EvidenceSource>>,
     limits: ObserverLimits,
     gate: Arc<Gate>,
     /// Turns at the store, which the node needs too.
@@ -46,6 +47,7 @@ impl ObserverServer {
         let limits = config.limits;
         Arc::new(Self {
             source: config.source,
+            evidence: config.evidence,
             limits,
             gate: Gate::new(limits.sessions_max, limits.sessions_per_address_max),
             reads: Semaphore::new(STORE_READS_MAX),
@@ -141,6 +143,7 @@ async fn request(
     match request {
         Request::Subscribe { from } => answer.subscription(from).await?,
         Request::Fetch { first, last } => answer.fetch(first, last).await?,
+        Request::Evidence => answer.evidence().await?,
     }
     answer.send.finish().map_err(|_| End::Gone)
 }
@@ -209,6 +212,32 @@ impl Answer<'_> {
             }
             self.server.counters.lagged.add(1);
             next = recent.resume().max(from);
+        }
+    }
+
+    /// Everything that is stored, then everything that is added.
+    async fn evidence(&mut self) -> Result<(), End> {
+        let Some(source) = self.server.evidence.clone() else {
+            return Ok(());
+        };
+        let limit = usize::try_from(self.server.limits.page_items).unwrap_or(1);
+        let mut count = source.count();
+        let mut next = 0_usize;
+        loop {
+            count.mark_unchanged();
+            let page = source.page(next, limit);
+            for item in page.iter().take(limit) {
+                self.send(item).await?;
+                next = next.saturating_add(1);
+            }
+            if !page.is_empty() {
+                continue;
+            }
+            tokio::select! {
+                changed = count.changed() => if changed.is_err() { return Ok(()) },
+                // The observer wants no more.
+                _ = self.send.stopped() => return Ok(()),
+            }
         }
     }
 

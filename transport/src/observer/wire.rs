@@ -10,12 +10,16 @@ pub(super) const ANSWER: u8 = 1;
 /// The largest item that a client may allow, in bytes.
 pub const ITEM_BYTES_CEILING: u32 = 64 * 1024 * 1024;
 
-/// What a node sends to observers: one round's attestation, as the node encoded it.
+/// The largest evidence that is handed on, in bytes: the nonce commitments of 128 signers for two suites take 17,280, and
+/// what goes with them less than 1,400.
+pub const EVIDENCE_BYTES_MAX: u32 = 32 * 1024;
+
+/// What a node sends to observers: one round's attestation, or one piece of evidence, as the node encoded it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Item {
     /// The round.
     pub round: Round,
-    /// The encoded attestation with its observations; opaque here.
+    /// The encoded attestation with its observations, or the encoded evidence; opaque here.
     pub bytes: Bytes,
 }
 
@@ -37,6 +41,7 @@ impl Item {
 pub(super) enum Request {
     Subscribe { from: Round },
     Fetch { first: Round, last: Round },
+    Evidence,
 }
 
 /// More bytes than any request has.
@@ -44,6 +49,7 @@ pub(super) const REQUEST_BYTES_MAX: usize = 17;
 
 const SUBSCRIBE: u8 = 1;
 const FETCH: u8 = 2;
+const EVIDENCE: u8 = 3;
 
 impl Request {
     pub(super) fn encode(self) -> Vec<u8> {
@@ -58,6 +64,7 @@ impl Request {
                 bytes.extend_from_slice(&first.0.to_be_bytes());
                 bytes.extend_from_slice(&last.0.to_be_bytes());
             }
+            Self::Evidence => bytes.push(EVIDENCE),
         }
         bytes
     }
@@ -72,10 +79,11 @@ impl Request {
                 first: Round(reader.u64("first")?),
                 last: Round(reader.u64("last")?),
             },
+            EVIDENCE => Self::Evidence,
             _ => {
                 return Err(DecodeError::Invalid {
                     field: "request",
-                    reason: "must be 1 (subscribe) or 2 (fetch)",
+                    reason: "must be 1 (subscribe), 2 (fetch) or 3 (evidence)",
                 });
             }
         };
@@ -153,6 +161,7 @@ mod tests {
         let bytes = fetch.encode();
         assert_eq!(bytes, [2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2]);
         assert_eq!(bytes.len(), REQUEST_BYTES_MAX);
+        assert_eq!(Request::Evidence.encode(), [3]);
     }
 
     proptest! {
@@ -168,6 +177,7 @@ mod tests {
             for request in [
                 Request::Subscribe { from: Round(first) },
                 Request::Fetch { first: Round(first), last: Round(last) },
+                Request::Evidence,
             ] {
                 prop_assert_eq!(Request::decode(&request.encode()).unwrap(), request);
             }
