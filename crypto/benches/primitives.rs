@@ -1,19 +1,21 @@
-//! What one member pays for each primitive, at committees of 4, 16 and 31.
+//! What one member pays for each primitive: two tables of the signing path against frost-core and of members' signatures
+//! against ed25519-zebra, both sides in one run, and then criterion's statistics of the coin and of single signatures.
 //!
-//! `cargo bench -p touchstone-crypto --bench primitives`
+//! `cargo bench -p touchstone-crypto --bench primitives` (with `-- none` for the tables alone)
 
-use std::{hint::black_box, sync::Arc};
+mod comparison;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use std::sync::Arc;
+
+use criterion::{BenchmarkId, Criterion, criterion_group};
 use rand_core::OsRng;
 use touchstone_crypto::{
-    CoinInput, CoinPublic, Commitments, Dkg, DkgOutput, DkgSetup, IdentityKey, IdentityPublic,
-    NonceStore, SignTarget, SignatureShare, SignerSet, SigningPublic, aggregate, sign,
-    verify_header, verify_headers_batch, verify_share,
+    CoinInput, CoinPublic, Dkg, DkgOutput, DkgSetup, IdentityKey, IdentityPublic, verify_header,
+    verify_headers_batch,
 };
 use touchstone_types::{
-    Committee, Digest, Epoch, Header, MemberId, MessageKind, NetworkId, NonceCommitments, Round,
-    Statement, Suite, View,
+    Committee, Digest, Epoch, Header, MemberId, MessageKind, NetworkId, Round, Statement, Suite,
+    View,
 };
 
 const SIZES: [usize; 3] = [4, 16, 31];
@@ -22,7 +24,6 @@ struct Network {
     committee: Committee,
     identities: Vec<Arc<IdentityKey>>,
     members: Vec<DkgOutput>,
-    public: SigningPublic,
     coin: CoinPublic,
 }
 
@@ -60,12 +61,11 @@ fn network(n: usize) -> Network {
         .map(|side| side.take_output().unwrap())
         .collect();
     let public = members[0].public.clone();
-    let record = public.clone().into_record(Epoch(0), Digest([0; 32]));
+    let record = public.into_record(Epoch(0), Digest([0; 32]));
     Network {
         committee,
         identities,
         members,
-        public: SigningPublic::new(committee, &public.keys[0]).unwrap(),
         coin: CoinPublic::from_record(committee, &record).unwrap(),
     }
 }
@@ -80,103 +80,6 @@ fn statement() -> Statement {
         feeds_root: Digest([2; 32]),
         observations_root: Digest([3; 32]),
     }
-}
-
-struct Session {
-    entries: Vec<(MemberId, NonceCommitments)>,
-    set: SignerSet,
-    shares: Vec<(MemberId, SignatureShare)>,
-}
-
-/// A session of exactly a quorum.
-fn session(network: &Network, target: &SignTarget<'_>) -> Session {
-    let signers = &network.members[..network.committee.signing_threshold()];
-    let mut store = NonceStore::new(&mut OsRng);
-    let mut entries = Vec::new();
-    let mut ids = Vec::new();
-    for output in signers {
-        let share = &output.keys[0];
-        let (id, commitments) = store.fresh(share, &mut OsRng);
-        ids.push(id);
-        entries.push((share.member(), commitments));
-    }
-    let bytes: Vec<_> = entries.iter().map(|(m, c)| (*m, &c.bytes)).collect();
-    let set = SignerSet::decode(Suite::Ed25519, &bytes).unwrap();
-    let shares = signers
-        .iter()
-        .zip(ids)
-        .map(|(output, id)| {
-            let nonces = store.take(id).unwrap();
-            let share = sign(&output.keys[0], nonces, &set, target).unwrap();
-            (output.keys[0].member(), share)
-        })
-        .collect();
-    Session {
-        entries,
-        set,
-        shares,
-    }
-}
-
-fn frost(c: &mut Criterion) {
-    let statement = statement();
-    let target = SignTarget::Statement(&statement);
-    let mut group = c.benchmark_group("frost");
-    for n in SIZES {
-        let network = network(n);
-        let own = &network.members[0].keys[0];
-        let Session {
-            entries,
-            set,
-            shares,
-        } = session(&network, &target);
-        let mut store = NonceStore::new(&mut OsRng);
-        group.bench_function(BenchmarkId::new("commit", n), |b| {
-            b.iter(|| store.fresh(own, &mut OsRng));
-        });
-        group.bench_function(BenchmarkId::new("decode commitments", n), |b| {
-            b.iter(|| {
-                for (member, c) in &entries {
-                    black_box(Commitments::decode(c.suite, *member, &c.bytes).unwrap());
-                }
-            });
-        });
-        group.bench_function(BenchmarkId::new("sign", n), |b| {
-            let fresh = || {
-                let mut store = NonceStore::new(&mut OsRng);
-                let (id, commitments) = store.fresh(own, &mut OsRng);
-                let own = (own.member(), commitments);
-                let others = entries[1..].iter();
-                let all: Vec<_> = core::iter::once(&own)
-                    .chain(others)
-                    .map(|(m, c)| (*m, &c.bytes))
-                    .collect();
-                let set = SignerSet::decode(Suite::Ed25519, &all).unwrap();
-                (store.take(id).unwrap(), set)
-            };
-            b.iter_batched(
-                fresh,
-                |(nonces, set)| sign(own, nonces, &set, &target).unwrap(),
-                BatchSize::SmallInput,
-            );
-        });
-        group.bench_function(BenchmarkId::new("verify share", n), |b| {
-            let (member, share) = &shares[0];
-            b.iter(|| verify_share(&network.public, *member, &set, share, &target).unwrap());
-        });
-        group.bench_function(BenchmarkId::new("aggregate", n), |b| {
-            b.iter(|| aggregate(&network.public, &set, &shares, &target).unwrap());
-        });
-        let signature = aggregate(&network.public, &set, &shares, &target).unwrap();
-        group.bench_function(BenchmarkId::new("strict verify", n), |b| {
-            let key = network.public.group_key();
-            b.iter(|| {
-                key.verify_statement(&statement, signature.as_bytes())
-                    .unwrap();
-            });
-        });
-    }
-    group.finish();
 }
 
 fn coin(c: &mut Criterion) {
@@ -200,6 +103,9 @@ fn coin(c: &mut Criterion) {
             let (member, share) = &shares[0];
             b.iter(|| network.coin.verify_share(*member, &input, share).unwrap());
         });
+        group.bench_function(BenchmarkId::new("verify f + 1 shares", n), |b| {
+            b.iter(|| network.coin.verify_shares(&input, &shares));
+        });
         group.bench_function(BenchmarkId::new("combine", n), |b| {
             b.iter(|| network.coin.combine(&shares).unwrap());
         });
@@ -207,9 +113,8 @@ fn coin(c: &mut Criterion) {
     group.finish();
 }
 
-fn member_signatures(c: &mut Criterion) {
-    let mut group = c.benchmark_group("member signature");
-    let header = |member| Header {
+fn header(member: MemberId) -> Header {
+    Header {
         tag: Header::tag(NetworkId(Digest([1; 32])), Epoch(0)),
         kind: MessageKind::Vote,
         round: Round(1),
@@ -217,7 +122,11 @@ fn member_signatures(c: &mut Criterion) {
         instance: 0,
         member,
         body_hash: Digest([2; 32]),
-    };
+    }
+}
+
+fn member_signatures(c: &mut Criterion) {
+    let mut group = c.benchmark_group("member signature");
     for n in SIZES {
         let network = network(n);
         let entries: Vec<_> = network
@@ -244,5 +153,11 @@ fn member_signatures(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frost, coin, member_signatures);
-criterion_main!(benches);
+criterion_group!(benches, coin, member_signatures);
+
+fn main() {
+    comparison::signing(&statement());
+    comparison::members(header);
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

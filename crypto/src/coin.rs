@@ -62,6 +62,8 @@ pub struct CoinSecretShare {
     member: MemberId,
     secret: Scalar,
     public: RistrettoPoint,
+    /// `public`, compressed.
+    verifying: [u8; 32],
 }
 
 /// The public side of the coin key, decoded and checked once.
@@ -134,10 +136,12 @@ impl CoinValue {
 
 impl CoinSecretShare {
     pub(crate) fn new(member: MemberId, secret: Scalar) -> Self {
+        let public = RistrettoPoint::mul_base(&secret);
         Self {
             member,
             secret,
-            public: RistrettoPoint::mul_base(&secret),
+            public,
+            verifying: public.compress().0,
         }
     }
 
@@ -179,7 +183,7 @@ impl CoinSecretShare {
     /// fresh randomness, so that neither a broken generator nor a repeated call gives the secret away.
     pub fn share(&self, input: &CoinInput, rng: &mut impl CryptoRngCore) -> CoinShare {
         let generator = input.generator();
-        let value = generator * self.secret;
+        let value = (generator * self.secret).compress().0;
         let mut fresh = Zeroizing::new([0; 32]);
         rng.fill_bytes(fresh.as_mut());
         let mut wide: [u8; 64] = Sha512::new()
@@ -194,8 +198,8 @@ impl CoinSecretShare {
         let proof = Statement {
             member: self.member,
             input,
-            public: &self.public.compress().0,
-            value: &value.compress().0,
+            public: &self.verifying,
+            value: &value,
         };
         let challenge = proof.challenge(&RistrettoPoint::mul_base(&nonce), &(generator * nonce));
         let response = nonce + challenge * self.secret;
@@ -206,7 +210,7 @@ impl CoinSecretShare {
             *slot = *byte;
         }
         CoinShare {
-            value: value.compress().0,
+            value,
             proof: bytes,
         }
     }
@@ -306,6 +310,26 @@ impl CoinPublic {
         input: &CoinInput,
         share: &CoinShare,
     ) -> Result<(), CoinError> {
+        self.verify_with(member, input, &input.generator(), share)
+    }
+
+    /// The verdict of [`CoinPublic::verify_share`] on each of many shares of one coin, in order; the coin's generator is
+    /// computed once. The proofs themselves cannot be added up, as they hold a challenge instead of commitments.
+    pub fn verify_shares(&self, input: &CoinInput, shares: &[(MemberId, CoinShare)]) -> Vec<bool> {
+        let generator = input.generator();
+        let right = |(member, share): &(MemberId, CoinShare)| {
+            self.verify_with(*member, input, &generator, share).is_ok()
+        };
+        shares.iter().map(right).collect()
+    }
+
+    fn verify_with(
+        &self,
+        member: MemberId,
+        input: &CoinInput,
+        generator: &RistrettoPoint,
+        share: &CoinShare,
+    ) -> Result<(), CoinError> {
         let public = self.point(member)?;
         let compressed = self
             .verifying
@@ -316,11 +340,10 @@ impl CoinPublic {
         let (challenge, response) = share.proof.split_first_chunk::<32>().ok_or(bad)?;
         let challenge = canonical(challenge).ok_or(bad)?;
         let response = canonical(response).ok_or(bad)?;
-        let generator = input.generator();
         let at_base =
             RistrettoPoint::vartime_double_scalar_mul_basepoint(&-challenge, &public, &response);
         let at_generator =
-            RistrettoPoint::vartime_multiscalar_mul([response, -challenge], [generator, value]);
+            RistrettoPoint::vartime_multiscalar_mul([response, -challenge], [*generator, value]);
         let proof = Statement {
             member,
             input,

@@ -4,15 +4,20 @@
 //! bytes of somebody else's choice. Signatures are judged by ZIP-215, single and in batches alike: the cofactored
 //! equation makes both verdicts the same for every input, so a set of votes is a quorum for everybody or for nobody.
 
+mod roster;
+mod zip215;
+
 use alloc::vec::Vec;
 use core::{fmt, str::FromStr};
 
 use ed25519_dalek::{Signer, SigningKey};
-use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes, batch};
-use rand_core::{CryptoRngCore, OsRng};
+use rand_core::CryptoRngCore;
 use thiserror::Error;
 use touchstone_types::{Digest, EpochRecord, Header, MemberSignature};
 use zeroize::Zeroizing;
+use zip215::Key;
+
+pub use roster::Roster;
 
 use crate::group::is_prime_order_key;
 
@@ -228,23 +233,10 @@ pub(crate) fn verify_dkg(
 pub fn verify_headers_batch(
     entries: &[(IdentityPublic, Header, MemberSignature)],
 ) -> Result<(), BatchError> {
-    let mut batch = batch::Verifier::new();
-    for (key, header, signature) in entries {
-        batch.queue((
-            VerificationKeyBytes::from(key.0),
-            Signature::from_bytes(&signature.0),
-            &header.to_bytes(),
-        ));
-    }
-    // The verdict does not depend on the random weights, save with probability 2^-128.
-    if batch.verify(OsRng).is_ok() {
-        return Ok(());
-    }
-    let failing: Vec<usize> = entries
-        .iter()
-        .enumerate()
-        .filter(|(_, (key, header, signature))| verify_header(key, header, signature).is_err())
-        .map(|(position, _)| position)
+    let verdicts = verify_headers_find(entries);
+    let positions = verdicts.into_iter().enumerate();
+    let failing: Vec<usize> = positions
+        .filter_map(|(position, right)| (!right).then_some(position))
         .collect();
     if failing.is_empty() {
         Ok(())
@@ -253,14 +245,25 @@ pub fn verify_headers_batch(
     }
 }
 
+/// The verdict of [`verify_header`] on each entry, in order, in about half the time where all are right. One wrong entry
+/// costs less than as much again; if all are wrong, it takes about twice as long as [`verify_header`] on each.
+///
+/// Whoever checks signatures of the same members again and again should keep a [`Roster`].
+pub fn verify_headers_find(entries: &[(IdentityPublic, Header, MemberSignature)]) -> Vec<bool> {
+    let keys: Vec<_> = entries.iter().map(|(k, _, _)| Key::decode(k)).collect();
+    let signed = keys.iter().zip(entries);
+    zip215::verify_each(
+        signed.map(|(key, (_, header, signature))| (key.as_ref(), header.to_bytes(), signature)),
+    )
+}
+
 fn verify(
     key: &IdentityPublic,
     message: &[u8],
     signature: &MemberSignature,
 ) -> Result<(), InvalidSignature> {
-    VerificationKey::try_from(key.0)
-        .and_then(|key| key.verify(&Signature::from_bytes(&signature.0), message))
-        .map_err(|_| InvalidSignature)
+    let right = Key::decode(key).is_some_and(|key| zip215::verify(&key, message, signature));
+    right.then_some(()).ok_or(InvalidSignature)
 }
 
 fn epoch_message(record: &EpochRecord) -> [u8; 48] {

@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | [`verified`] | "did someone check this?" as a type | `Unverified::new(t)`, `.peek()`, `.verify(&ctx)? -> Verified<T>`; implement [`Check`] (and [`CheckMany`] for batches) |
 //! | [`group`] | the group's signature, strict rules; `no_std` | `GroupKey::new(suite, bytes)?`, `.verify_statement(&s, sig)?`, `.verify_epoch_record(&r, sig)?` |
-//! | [`identity`] | members' keys and signatures, ZIP-215 rules | `IdentityKey::generate(&mut rng)`, `.sign_header(&h)`, `.sign_epoch_record(&r)`, `.tls_pkcs8()`; `IdentityPublic::new(bytes)?`, `verify_header`, `verify_headers_batch` |
+//! | [`identity`] | members' keys and signatures, ZIP-215 rules | `IdentityKey::generate(&mut rng)`, `.sign_header(&h)`, `.sign_epoch_record(&r)`, `.tls_pkcs8()`; `IdentityPublic::new(bytes)?`, `verify_header`, `verify_headers_batch`, `verify_headers_find`; `Roster::new(keys)`, `.verify_headers(&signed)` |
 //! | [`coin`] | the common coin | `CoinSecretShare::share(&input, &mut rng)`, `CoinPublic::from_record(committee, &r)?`, `.verify_share(member, &input, &share)?`, `.combine(&shares)? -> CoinValue`, `.leader(n)` |
 //! | [`dkg`] | key generation among all members | `Dkg::new(setup, identity, &mut rng)? -> (Dkg, envelopes)`, `.handle(envelope)? -> envelopes`, `.take_output() -> Option<DkgOutput>` |
 //! | [`sign`] | FROST | `SigningPublic::new(committee, &keys)?`, `NonceStore::fresh(&share, &mut rng) -> (NonceId, NonceCommitments)`, `.take(id) -> Nonces`, `PreparedSession::new(&public, &[(member, bytes)], &target)?`, `.sign(&share, nonces)?`, `.verify_share(member, &share)?`, `.aggregate(&shares)?` |
@@ -65,8 +65,8 @@ pub use self::{
     dkg::{Dkg, DkgEnvelope, DkgError, DkgFault, DkgOutput, DkgPublic, DkgSetup},
     evidence::{EvidenceJudge, EvidenceRefusal, Guilt, Offence, ShareFault, verify_evidence},
     identity::{
-        BatchError, IdentityError, IdentityKey, IdentityPublic, InvalidSignature,
-        verify_epoch_record, verify_header, verify_headers_batch,
+        BatchError, IdentityError, IdentityKey, IdentityPublic, InvalidSignature, Roster,
+        verify_epoch_record, verify_header, verify_headers_batch, verify_headers_find,
     },
     keyfile::{KdfCost, KeyFileError, KeyKind, Password, SealedFile},
     roast::{Blame, Roast, RoastOutput, SessionId, ShareScheme},

@@ -1,14 +1,15 @@
-//! The local HTTP port: `/healthz`, `/readyz`, `/metrics`, `/status`.
+//! The local HTTP port: `/healthz`, `/readyz`, `/metrics`, `/status`, `/evidence`.
 
 use std::{sync::Arc, time::Instant};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Query, State},
     http::{StatusCode, header},
     response::IntoResponse,
     routing::get,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use touchstone_types::MemberId;
 
 use crate::{
     engine::{Prices, SharedView, View, unix_ms, verify::VerifyPool},
+    evidence::EvidenceStore,
     history::History,
     network::Network,
     telemetry::Metrics,
@@ -33,6 +35,7 @@ pub(crate) struct NodeState {
     pub(crate) mesh: Mesh,
     pub(crate) prices: Arc<dyn Prices>,
     pub(crate) history: Arc<History>,
+    pub(crate) evidence: Arc<EvidenceStore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) view: Arc<SharedView>,
     pub(crate) pool: Arc<VerifyPool>,
@@ -58,6 +61,7 @@ fn router(state: Arc<NodeState>) -> Router {
             "/status",
             get(async |State(state): State<Arc<NodeState>>| Json(state.status())),
         )
+        .route("/evidence", get(evidence))
         .with_state(state)
 }
 
@@ -79,6 +83,24 @@ async fn metrics(State(state): State<Arc<NodeState>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, text)], state.render_metrics())
 }
 
+/// Records in one answer.
+const EVIDENCE_PAGE: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvidenceParams {
+    /// The `next` of the answer before.
+    #[serde(default)]
+    from: usize,
+}
+
+async fn evidence(
+    State(state): State<Arc<NodeState>>,
+    Query(params): Query<EvidenceParams>,
+) -> impl IntoResponse {
+    Json(state.evidence.view(params.from, EVIDENCE_PAGE))
+}
+
 impl NodeState {
     pub(crate) fn render_metrics(&self) -> String {
         let view = self.view.read();
@@ -93,6 +115,8 @@ impl NodeState {
         self.metrics
             .level("touchstone_history_memory_rounds", memory);
         self.metrics.level("touchstone_history_disk_rounds", disk);
+        self.metrics
+            .level("touchstone_evidence_records", self.evidence.len());
         self.metrics.level(
             "touchstone_history_unwritten",
             usize::try_from(unwritten).unwrap_or(usize::MAX),
@@ -201,6 +225,7 @@ impl NodeState {
                 "feeds": *o.feeds,
             })),
             "sources": self.prices.health(now_ms),
+            "evidence": self.evidence.len(),
             "history": { "memory_rounds": memory, "disk_rounds": disk, "unwritten": unwritten },
         })
     }

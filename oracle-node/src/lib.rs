@@ -10,6 +10,7 @@ mod ceremony;
 mod cli;
 mod config;
 mod engine;
+mod evidence;
 mod fence;
 mod files;
 mod history;

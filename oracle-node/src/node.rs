@@ -23,9 +23,10 @@ use touchstone_types::{MemberId, Round};
 use crate::{
     config::Config,
     engine::{
-        Clocks, Engine, EvidenceFile, Parts, Prices, SharedView, bad::BadMessages, frames, unix_ms,
+        Clocks, Engine, FaultLog, Parts, Prices, SharedView, bad::BadMessages, frames, unix_ms,
         verify::VerifyPool,
     },
+    evidence::EvidenceStore,
     fence::FenceFile,
     files::{DirLock, create_private_dir},
     history::History,
@@ -127,6 +128,8 @@ impl Node {
             usize::try_from(config.history.memory_rounds)?,
             u64::from(config.history.disk_mib) << 20,
         )?);
+        let evidence = EvidenceStore::open(&data_dir.join("evidence"), network.pin())?;
+        let evidence = Arc::new(evidence);
         let params = config.params(network.manifest().interval_ms);
         let fence_file = FenceFile::new(data_dir.join("fence.json"), network.id());
         let fence = restart_fence(
@@ -146,6 +149,7 @@ impl Node {
             &identity,
             me,
             Arc::clone(&history),
+            Arc::clone(&evidence),
             &verifier,
         )
         .await?;
@@ -184,7 +188,8 @@ impl Node {
             prices: Arc::clone(&prices),
             history: Arc::clone(&history),
             fence: fence_file,
-            evidence: EvidenceFile::open(&data_dir.join("evidence.jsonl"))?,
+            evidence: Arc::clone(&evidence),
+            faults: FaultLog::open(&data_dir.join("faults.jsonl"))?,
             metrics: Arc::clone(&metrics),
             view: Arc::clone(&view),
             clocks: Clocks::new(),
@@ -196,6 +201,7 @@ impl Node {
             mesh: mesh.clone(),
             prices,
             history,
+            evidence,
             metrics: Arc::clone(&metrics),
             view,
             pool: Arc::clone(&pool),
@@ -280,7 +286,12 @@ impl Node {
             }
         }
         let history = Arc::clone(&self.state.history);
-        tokio::task::spawn_blocking(move || history.close()).await?;
+        let evidence = Arc::clone(&self.state.evidence);
+        let close = move || {
+            history.close();
+            evidence.close();
+        };
+        tokio::task::spawn_blocking(close).await?;
         ended?
     }
 }
@@ -316,6 +327,7 @@ async fn bind(
     identity: &IdentityKey,
     me: MemberId,
     history: Arc<History>,
+    evidence: Arc<EvidenceStore>,
     verifier: &touchstone_consensus::Verifier,
 ) -> anyhow::Result<(Mesh, MeshEvents)> {
     Ok(Mesh::bind(MeshConfig {
@@ -328,7 +340,7 @@ async fn bind(
         timing: config.link_timing(),
         observers: Some(ObserverConfig {
             source: history,
-            evidence: None,
+            evidence: Some(evidence),
             limits: config.observer_limits(),
         }),
     })?)

@@ -233,6 +233,10 @@ fn describe() {
         "Times that the own clock lost its trust"
     );
     describe_gauge!(
+        "touchstone_evidence_records",
+        "Proofs of misbehaviour that the node holds"
+    );
+    describe_gauge!(
         "touchstone_clock_trusted",
         "Whether the own clock is trusted"
     );

@@ -11,9 +11,13 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use touchstone_crypto::{GroupKey, IdentityKey, KeyKind, Password, SealedFile};
+use touchstone_consensus::{Content, Signed};
+use touchstone_crypto::{
+    GroupKey, IdentityKey, KeyKind, Offence, Password, SealedFile, verify_evidence,
+};
 use touchstone_feeds::{Priced, SourceHealth};
 use touchstone_oracle_node::{Config, Network, Node, NodeKeys, NodeSetup, Prices, cli_main};
 use touchstone_transport::{
@@ -21,7 +25,10 @@ use touchstone_transport::{
     MeshLimits, ObserverClient, ObserverClientConfig, ObserverEvent, Outgoing, PublicKey,
     TlsIdentity,
 };
-use touchstone_types::{Attestation, Decimal, FeedObservation, MemberId, Round, Status, Suite};
+use touchstone_types::{
+    Attestation, Decimal, Epoch, Evidence, FeedObservation, Header, MemberId, MessageKind,
+    NonceCommitments, Observation, Round, Status, Suite, View, sha256,
+};
 
 const INTERVAL_MS: u64 = 250;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -449,6 +456,131 @@ async fn strangers_and_garbage_are_refused_while_the_others_go_on() {
     .await;
     attests(&nodes[0], 4).await;
     traitor.shutdown().await;
+    stop_all(nodes).await;
+}
+
+/// An observation of member 3 in a round, at a price, as it travels.
+fn observation(world: &World, network: &Network, round: Round, mantissa: i128) -> Vec<u8> {
+    let identity = world.identity(3);
+    let now_ms = unix_ms();
+    let point = *identity.public().as_bytes();
+    let observation = Observation {
+        timestamp_ms: now_ms,
+        feeds: vec![FeedObservation {
+            feed_index: 0,
+            status: Status::OK,
+            mantissa,
+            trade_time_ms: now_ms,
+        }],
+        nonces: vec![NonceCommitments {
+            suite: Suite::Ed25519,
+            bytes: [point, point].concat(),
+        }],
+    };
+    let body = observation.to_bytes();
+    let header = Header {
+        tag: Header::tag(network.id(), Epoch(0)),
+        kind: MessageKind::Obs,
+        round,
+        view: View(0),
+        instance: 0,
+        member: MemberId(3),
+        body_hash: sha256(&[&body]),
+    };
+    let signed = Signed {
+        header,
+        signature: identity.sign_header(&header),
+        content: Content::Obs {
+            body: body.into(),
+            observation: Arc::new(observation),
+        },
+    };
+    signed.to_bytes()
+}
+
+/// The first evidence on a node's local port.
+async fn first_evidence(node: &Node) -> Option<Value> {
+    let (status, text) = get(node.http_address(), "/evidence").await;
+    assert_eq!(status, 200, "{text}");
+    let page: Value = serde_json::from_str(&text).expect("JSON");
+    page["items"].as_array().expect("a list").first().cloned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_contradicts_itself_is_proved_guilty_to_everybody_for_good() {
+    let world = tokio::task::block_in_place(World::make);
+    let mut nodes = Vec::new();
+    for i in 0..3 {
+        nodes.push(world.start(i).await);
+    }
+    attests(&nodes[0], 3).await;
+    let network = world.network();
+    let (traitor, _events) = world.intruder(&world.identity(3));
+    let start = Instant::now();
+    let shown = loop {
+        let clock = network.manifest().clock();
+        let round = clock.round_at(unix_ms()).expect("started");
+        for mantissa in [10_000_000_000, 10_000_000_001] {
+            let bytes = observation(&world, &network, round, mantissa);
+            let frame = Outgoing::once(FrameKind(MessageKind::Obs.byte()), bytes);
+            traitor.broadcast(&frame).expect("sent");
+        }
+        if let Some(shown) = first_evidence(&nodes[0]).await {
+            break shown;
+        }
+        assert!(start.elapsed() < PATIENCE, "no evidence");
+        tokio::time::sleep(Duration::from_millis(INTERVAL_MS)).await;
+    };
+
+    // What the port shows is a proof for whoever has the pin.
+    assert_eq!(
+        (&shown["member"], &shown["kind"]),
+        (&json!(3), &json!("contradiction"))
+    );
+    let bytes = BASE64
+        .decode(shown["evidence"].as_str().expect("text"))
+        .expect("base64");
+    let evidence = Evidence::from_bytes(&bytes).expect("evidence");
+    let guilt = verify_evidence(
+        &evidence,
+        network.id(),
+        network.manifest(),
+        network.record(),
+    );
+    let guilt = guilt.expect("guilty");
+    assert_eq!(guilt.member, MemberId(3));
+    let Offence::Contradiction { kind, .. } = guilt.offence else {
+        panic!("{guilt}")
+    };
+    assert_eq!(kind, MessageKind::Obs);
+
+    // An observer gets the same bytes, and a restarted node still has them.
+    let observer = ObserverClient::connect(ObserverClientConfig {
+        evidence: true,
+        ..ObserverClientConfig::new(
+            world.addresses[0],
+            PublicKey(*world.identity(0).public().as_bytes()),
+            Arc::new(TlsIdentity::ephemeral().expect("identity")),
+            Round(0),
+        )
+    });
+    let (client, mut events) = observer.expect("observer");
+    loop {
+        let event = tokio::time::timeout(PATIENCE, events.recv()).await;
+        if let ObserverEvent::Evidence(item) = event.expect("in time").expect("stream") {
+            assert_eq!(item.bytes, bytes);
+            break;
+        }
+    }
+    client.shutdown().await;
+    attests(&nodes[0], 3).await;
+    assert!(count(&nodes[0], "touchstone_evidence_records") >= 1);
+    traitor.shutdown().await;
+    nodes.remove(0).shutdown().await.expect("clean");
+    let again = world.start(0).await;
+    let kept = first_evidence(&again).await.expect("evidence");
+    assert_eq!(kept["evidence"], shown["evidence"]);
+    nodes.push(again);
     stop_all(nodes).await;
 }
 

@@ -44,6 +44,15 @@ fn any_threshold_of_shares_gives_the_same_coin() {
     for (member, share) in &shares {
         assert_eq!(public.verify_share(*member, &input(5, 1), share), Ok(()));
     }
+    let mut some_wrong = shares.clone();
+    some_wrong[2].0 = MemberId(3);
+    some_wrong[4].0 = MemberId(7);
+    some_wrong[5].1.proof[40] ^= 1;
+    assert_eq!(
+        public.verify_shares(&input(5, 1), &some_wrong),
+        [true, true, false, true, false, false, true]
+    );
+    assert_eq!(public.verify_shares(&input(6, 1), &shares), [false; 7]);
     let mut values = BTreeSet::new();
     for (i, a) in shares.iter().enumerate() {
         for (j, b) in shares.iter().enumerate().skip(i + 1) {

@@ -4,7 +4,9 @@ use curve25519_dalek::{
     EdwardsPoint, Scalar,
     constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION},
 };
+use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes, batch};
 use proptest::prelude::*;
+use rand_core::OsRng;
 use sha2::{Digest as _, Sha512};
 use std::{format, string::ToString};
 use touchstone_types::{Epoch, MemberId, MessageKind, NetworkId, Round, View};
@@ -143,6 +145,13 @@ fn entry() -> impl Strategy<Value = Entry> {
         })
 }
 
+/// The verdict of ed25519-zebra, which is the reference for ZIP-215.
+fn zebra((key, header, signature): &(IdentityPublic, Header, MemberSignature)) -> bool {
+    VerificationKey::try_from(key.0)
+        .and_then(|key| key.verify(&Signature::from_bytes(&signature.0), &header.to_bytes()))
+        .is_ok()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -150,24 +159,117 @@ proptest! {
     #[test]
     fn a_batch_passes_exactly_when_each_single_does(entries in proptest::collection::vec(entry(), 0..9)) {
         let built: Vec<_> = (0u16..).zip(&entries).map(|(i, e)| e.build(i)).collect();
-        let failing: Vec<usize> = built
-            .iter()
-            .enumerate()
-            .filter(|(_, (k, h, s))| verify_header(k, h, s).is_err())
-            .map(|(i, _)| i)
-            .collect();
-        for (i, entry) in entries.iter().enumerate() {
-            // Unspoilt signatures pass whatever their small-order parts are; a spoilt one never does.
-            prop_assert_eq!(failing.contains(&i), entry.spoil.is_some());
-        }
+        let singles: Vec<bool> = built.iter().map(|(k, h, s)| verify_header(k, h, s).is_ok()).collect();
+        let reference: Vec<bool> = built.iter().map(zebra).collect();
+        prop_assert_eq!(&singles, &reference);
+        // Unspoilt signatures pass whatever their small-order parts are; a spoilt one never does.
+        let unspoilt: Vec<bool> = entries.iter().map(|e| e.spoil.is_none()).collect();
+        prop_assert_eq!(&singles, &unspoilt);
+        prop_assert_eq!(&verify_headers_find(&built), &singles);
+        let roster = Roster::new(built.iter().map(|(key, _, _)| *key));
+        let signed: Vec<_> = built.iter().map(|(_, h, s)| (*h, *s)).collect();
+        prop_assert_eq!(&roster.verify_headers(&signed), &singles);
+        let failing: Vec<usize> = (0..singles.len()).filter(|i| !singles[*i]).collect();
         let expected = if failing.is_empty() { Ok(()) } else { Err(BatchError { failing }) };
         prop_assert_eq!(verify_headers_batch(&built), expected);
-        // The batch equation itself, not only the list made after it failed.
         let mut batch = batch::Verifier::new();
         for (key, header, signature) in &built {
             let key = VerificationKeyBytes::from(key.0);
             batch.queue((key, Signature::from_bytes(&signature.0), &header.to_bytes()));
         }
-        prop_assert_eq!(batch.verify(OsRng).is_ok(), entries.iter().all(|e| e.spoil.is_none()));
+        prop_assert_eq!(batch.verify(OsRng).is_ok(), singles.iter().all(|right| *right));
     }
+
+    /// More than are added up at once, several of one key, and wrong ones in any places.
+    #[test]
+    fn every_wrong_signature_is_found_and_no_other(
+        seed in any::<u64>(),
+        len in 0..230usize,
+        wrong in proptest::collection::btree_set(0..230usize, 0..6),
+    ) {
+        let mut rng = rng(seed);
+        let keys: Vec<IdentityKey> = (0..40).map(|_| IdentityKey::generate(&mut rng)).collect();
+        let entries: Vec<_> = (0..len)
+            .map(|i| {
+                let header = header(u16::try_from(i).unwrap());
+                let key = &keys[i % keys.len()];
+                let mut signature = key.sign_header(&header);
+                if wrong.contains(&i) {
+                    // In R, in s, or of somebody else.
+                    match i % 3 {
+                        0 => signature.0[i % 32] ^= 4,
+                        1 => signature.0[32 + i % 31] ^= 4,
+                        _ => signature = keys[(i + 1) % keys.len()].sign_header(&header),
+                    }
+                }
+                (key.public(), header, signature)
+            })
+            .collect();
+        let expected: Vec<bool> = (0..len).map(|i| !wrong.contains(&i)).collect();
+        prop_assert_eq!(verify_headers_find(&entries), expected);
+    }
+}
+
+#[test]
+fn a_roster_checks_with_the_key_of_the_member_that_is_named() {
+    let mut rng = rng(5);
+    let keys: Vec<IdentityKey> = (0..3).map(|_| IdentityKey::generate(&mut rng)).collect();
+    let roster = Roster::new(keys.iter().map(IdentityKey::public));
+    assert_eq!(roster.len(), 3);
+    assert_eq!(roster.key(MemberId(2)), Some(&keys[2].public()));
+    assert_eq!(roster.key(MemberId(3)), None);
+    let by = |key: usize, named: u16| (header(named), keys[key].sign_header(&header(named)));
+    let signed = [by(0, 0), by(1, 0), by(2, 2), by(2, 3), by(1, 1)];
+    let expected = [true, false, true, false, true];
+    assert_eq!(roster.verify_headers(&signed), expected);
+    for ((header, signature), right) in signed.iter().zip(expected) {
+        assert_eq!(roster.verify_header(header, signature).is_ok(), right);
+    }
+    assert!(roster.verify_headers(&[]).is_empty());
+    assert!(Roster::new([]).is_empty());
+}
+
+/// ZIP-215 takes every encoding of R that decodes; the table of the proposal is that of small-order points.
+#[test]
+fn every_encoding_of_r_counts_as_for_zebra() {
+    let secret = Scalar::from(7_u64);
+    let key = EdwardsPoint::mul_base(&secret);
+    let public = IdentityPublic::new(key.compress().to_bytes()).unwrap();
+    let mut encodings = EIGHT_TORSION.map(|t| t.compress().to_bytes()).to_vec();
+    for low in 0xe0..=0xff {
+        for high in [0x7f, 0xff] {
+            let mut bytes = [0xff; 32];
+            (bytes[0], bytes[31]) = (low, high);
+            encodings.push(bytes);
+        }
+    }
+    let mut minus_zero = [0; 32];
+    (minus_zero[0], minus_zero[31]) = (1, 0x80);
+    encodings.push(minus_zero);
+    let mut right = 0;
+    for r in encodings {
+        let header = header(1);
+        let hash = Sha512::new()
+            .chain_update(r)
+            .chain_update(public.as_bytes())
+            .chain_update(header.to_bytes());
+        let s = Scalar::from_bytes_mod_order_wide(&hash.finalize().into()) * secret;
+        for s in [s, s + Scalar::ONE] {
+            let mut bytes = [0; 64];
+            bytes[..32].copy_from_slice(&r);
+            bytes[32..].copy_from_slice(s.as_bytes());
+            let entry = (public, header, MemberSignature(bytes));
+            let verdict = verify_header(&entry.0, &entry.1, &entry.2).is_ok();
+            assert_eq!(verdict, zebra(&entry), "{}", hex::encode(r));
+            assert_eq!(verify_headers_find(&[entry; 3]), [verdict; 3]);
+            right += u32::from(verdict);
+        }
+    }
+    // All fourteen encodings of points of small order; ten of them are among these more than once or are canonical.
+    assert!(right >= 12, "{right}");
+    // s not below the order.
+    let good = IdentityKey::generate(&mut rng(4));
+    let mut signature = good.sign_header(&header(1));
+    signature.0[63] |= 0xf0;
+    assert!(verify_header(&good.public(), &header(1), &signature).is_err());
 }

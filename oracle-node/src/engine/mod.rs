@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! mesh --frames--> verify pool --checked--> engine(core) --drafts--> vault --sealed--> engine --> mesh, and the core again
-//!                                             |-- fence, evidence (disk)   |-- history --> observers
+//!                                             |-- fence (disk)   |-- history, evidence --> disk, observers
 //! ```
 //!
 //! Nothing of a step leaves the node before the fence that precedes it is on the disk: the engine waits for it, and only then
@@ -10,7 +10,7 @@
 
 pub(crate) mod bad;
 mod clock;
-mod evidence;
+mod faults;
 pub(crate) mod frames;
 pub(crate) mod verify;
 
@@ -36,13 +36,14 @@ use touchstone_transport::{Mesh, Outgoing};
 use touchstone_types::{Attestation, Committee, MemberId, Round, RoundClock};
 
 use crate::{
+    evidence::EvidenceStore,
     fence::{FenceError, FenceFile},
     history::History,
     telemetry::Metrics,
     vault::{IN_FLIGHT_MAX, Sealed, Vault, VaultGone},
 };
 use clock::ClockGuard;
-pub(crate) use evidence::EvidenceFile;
+pub(crate) use faults::FaultLog;
 use frames::kind_of;
 use verify::Checked;
 
@@ -164,7 +165,8 @@ pub(crate) struct Parts {
     pub(crate) prices: Arc<dyn Prices>,
     pub(crate) history: Arc<History>,
     pub(crate) fence: FenceFile,
-    pub(crate) evidence: EvidenceFile,
+    pub(crate) evidence: Arc<EvidenceStore>,
+    pub(crate) faults: FaultLog,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) view: Arc<SharedView>,
     pub(crate) clocks: Clocks,
@@ -186,7 +188,8 @@ pub(crate) struct Engine {
     prices: Arc<dyn Prices>,
     history: Arc<History>,
     fence: FenceFile,
-    evidence: EvidenceFile,
+    evidence: Arc<EvidenceStore>,
+    faults: FaultLog,
     metrics: Arc<Metrics>,
     view: Arc<SharedView>,
     clocks: Clocks,
@@ -222,6 +225,7 @@ impl Engine {
             history: parts.history,
             fence: parts.fence,
             evidence: parts.evidence,
+            faults: parts.faults,
             metrics: parts.metrics,
             view: parts.view,
             clocks: parts.clocks,
@@ -472,11 +476,17 @@ impl Engine {
     }
 
     fn on_fault(&mut self, now: Now, fault: &Fault) {
-        let kind = evidence::name(&fault.kind);
+        let kind = faults::name(&fault.kind);
         self.metrics.fault(kind);
-        tracing::warn!(member = fault.member.map(|m| m.0), round = %fault.round, kind, "misbehaviour");
-        if let Err(error) = self.evidence.store(now.unix_ms, fault) {
-            tracing::error!(%error, "evidence is not kept");
+        if let Some(evidence) = faults::portable(fault) {
+            return self.evidence.add(evidence);
+        }
+        let Some(untold) = self.faults.may_tell(fault.member, Instant::now()) else {
+            return;
+        };
+        tracing::warn!(member = fault.member.map(|m| m.0), round = %fault.round, kind, untold, "misbehaviour");
+        if let Err(error) = self.faults.write(now.unix_ms, fault) {
+            tracing::error!(%error, "a fault is not written down");
         }
     }
 }

@@ -155,6 +155,10 @@ async fn measure(program: &Path, options: &Options, arguments: &Arguments) -> Re
         delay,
     );
     let audit = network.audit().await.context("audit")?;
+    if !audit.findings.is_empty() {
+        let folder = network.keep_folder().display();
+        eprintln!("keys, logs and databases are kept in {folder}");
+    }
     network.stop().await?;
     let relay = json!({
         "forwarded": after.forwarded - before.forwarded,

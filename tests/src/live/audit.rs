@@ -80,14 +80,16 @@ async fn aggregator(
     let client = Client::builder(verifier).endpoint(network.api()).build()?;
     let mut findings = Vec::new();
     for (round, statement) in statements {
+        let mut error = String::new();
         let what = format!("the aggregator has round {round}");
         let fetched = until(&what, BACKFILL_PATIENCE, async || {
-            client.round(*round).await.ok()
+            let answer = client.round(*round).await;
+            answer.map_err(|refusal| error = refusal.to_string()).ok()
         });
         let (attestation, observations) = match fetched.await {
             Ok(fetched) => fetched,
-            Err(error) => {
-                findings.push(error.to_string());
+            Err(late) => {
+                findings.push(format!("{late}: {error}"));
                 // One is enough to wait for.
                 break;
             }

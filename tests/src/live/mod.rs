@@ -30,7 +30,7 @@ use crate::relay::{Impairment, Relay, Seat};
 pub use audit::Audit;
 pub use member::Member;
 pub use process::Signal;
-pub use record::{Record, Sighting};
+pub use record::Record;
 pub use times::{Percentiles, Times};
 
 /// What to start.
@@ -150,11 +150,6 @@ impl Network {
         &self.api
     }
 
-    /// Where keys, logs and the pin are.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Waits until each of these members has attested so many rounds in a row, from one that has not started yet; gives the
     /// round behind them.
     ///
@@ -180,6 +175,12 @@ impl Network {
             None
         })
         .await
+    }
+
+    /// Keeps the folder for somebody to look into; gives its path.
+    pub fn keep_folder(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
     }
 
     /// Holds everything that members and aggregator have against each other and the pin.

@@ -12,15 +12,6 @@ use touchstone_types::{Attestation, MemberId, Pin, Round, Statement};
 /// Findings that are kept; one is too many already.
 const FINDINGS_MAX: usize = 100;
 
-/// One member's attestation of a round.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sighting {
-    /// When it came from there, in Unix microseconds.
-    pub seen_us: u64,
-    /// Whose observations it rests on.
-    pub contributors: Vec<MemberId>,
-}
-
 /// Everything that has been attested.
 #[derive(Debug)]
 pub struct Record {
@@ -31,8 +22,11 @@ pub struct Record {
 
 #[derive(Debug, Default)]
 struct Inner {
-    seen: Vec<BTreeMap<Round, Sighting>>,
+    /// When each member's attestation of a round came, in Unix microseconds.
+    seen_us: Vec<BTreeMap<Round, u64>>,
     statements: BTreeMap<Round, Statement>,
+    /// Whose observations a round rests on, where anybody has handed these on.
+    contributors: BTreeMap<Round, Vec<MemberId>>,
     findings: Vec<String>,
 }
 
@@ -51,7 +45,7 @@ impl Record {
             verifier: Verifier::from_pin(pin)?,
             pin: pin.clone(),
             inner: Mutex::new(Inner {
-                seen: vec![BTreeMap::new(); members],
+                seen_us: vec![BTreeMap::new(); members],
                 ..Inner::default()
             }),
         })
@@ -61,7 +55,7 @@ impl Record {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Verifies and keeps what a member has attested; the first sighting of a round counts.
+    /// Verifies and keeps what a member has attested; the first time that it hands on a round counts.
     pub(super) fn note(&self, member: usize, item: &Item, seen_us: u64) {
         let round = item.round;
         let verified = self.verify(item);
@@ -76,42 +70,51 @@ impl Record {
                 "round {round} has two signed statements; member {member} has the second"
             ));
         }
-        if let Some(seen) = inner.seen.get_mut(member) {
-            seen.entry(round).or_insert(Sighting {
-                seen_us,
-                contributors,
-            });
+        if !contributors.is_empty() {
+            inner.contributors.entry(round).or_insert(contributors);
+        }
+        if let Some(seen) = inner.seen_us.get_mut(member) {
+            seen.entry(round).or_insert(seen_us);
         }
     }
 
-    /// Checks the group's signature, each contributor's, and that the observations give what was signed.
+    /// Checks the group's signatures, and where the observations are there, that each contributor signed its own and that
+    /// they give what the group signed. A member that learns of a round by its certificate has no observations.
     fn verify(&self, item: &Item) -> anyhow::Result<(Statement, Vec<MemberId>)> {
         let attestation = Attestation::from_bytes(&item.bytes)?;
+        let statement = attestation.statement;
+        anyhow::ensure!(
+            statement.round == item.round,
+            "it is the attestation of round {}",
+            statement.round
+        );
+        for (suite, signature) in &attestation.signatures {
+            self.verifier
+                .verify_statement(&statement, *suite, signature)?;
+        }
         let observations = &attestation.observations;
+        if observations.is_empty() {
+            return Ok((statement, Vec::new()));
+        }
         let recomputed = recompute(&self.pin, &self.verifier, &attestation, observations)?;
         anyhow::ensure!(
             recomputed.agrees(),
             "the observations give something else than was signed"
         );
-        let statement = attestation.statement;
-        anyhow::ensure!(
-            statement.round == item.round,
-            "it is the attestation of {}",
-            statement.round
-        );
-        Ok((
-            statement,
-            recomputed
-                .contributors
-                .iter()
-                .map(|(member, _)| *member)
-                .collect(),
-        ))
+        let contributors = recomputed.contributors.iter().map(|(member, _)| *member);
+        Ok((statement, contributors.collect()))
     }
 
-    /// What of a round a member has attested.
-    pub fn sighting(&self, member: usize, round: Round) -> Option<Sighting> {
-        self.inner().seen.get(member)?.get(&round).cloned()
+    /// When a member's attestation of the round came, in Unix microseconds.
+    pub fn seen_us(&self, member: usize, round: Round) -> Option<u64> {
+        self.inner().seen_us.get(member)?.get(&round).copied()
+    }
+
+    /// Whether a round rests on what this member has observed.
+    pub fn rests_on(&self, round: Round, member: MemberId) -> bool {
+        let inner = self.inner();
+        let contributors = inner.contributors.get(&round);
+        contributors.is_some_and(|members| members.contains(&member))
     }
 
     /// Whether all these members have attested the round.
@@ -119,7 +122,7 @@ impl Record {
         let inner = self.inner();
         let has = |member: &usize| {
             inner
-                .seen
+                .seen_us
                 .get(*member)
                 .is_some_and(|seen| seen.contains_key(&round))
         };
@@ -135,7 +138,7 @@ impl Record {
     pub fn newest_at(&self, member: usize) -> Option<Round> {
         let inner = self.inner();
         inner
-            .seen
+            .seen_us
             .get(member)?
             .last_key_value()
             .map(|(round, _)| *round)

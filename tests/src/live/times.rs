@@ -56,7 +56,7 @@ impl Times {
         for round in (span.start.0..span.end.0).map(Round) {
             let start_us = clock.start_ms(round).saturating_mul(1_000);
             let took = |member: &usize| {
-                let seen_us = record.sighting(*member, round)?.seen_us;
+                let seen_us = record.seen_us(*member, round)?;
                 Some(seen_us.saturating_sub(start_us))
             };
             let took: Vec<Option<u64>> = members.iter().map(took).collect();

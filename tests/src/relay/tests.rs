@@ -52,7 +52,7 @@ impl World {
                 return seen;
             }
             assert!(since.elapsed() < PATIENCE, "{seen:?}");
-            std::thread::sleep(MS);
+            thread::sleep(MS);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use curve25519_dalek::{
     EdwardsPoint, Scalar,
+    constants::ED25519_BASEPOINT_POINT,
     edwards::CompressedEdwardsY,
     traits::{Identity, VartimeMultiscalarMul},
 };
@@ -73,9 +74,11 @@ impl Curve for Ed25519 {
         (factor, binding): (&Scalar, &EdwardsPoint),
         (weight, key): (&Scalar, &EdwardsPoint),
     ) -> bool {
-        // The key is of prime order, so that its scalar may be negated; that of the commitment may be not.
-        let left = EdwardsPoint::vartime_double_scalar_mul_basepoint(&-weight, key, z);
-        left == commitment + EdwardsPoint::vartime_multiscalar_mul([factor], [binding])
+        // The key is of prime order, so that its scalar may be negated; the binding commitment may be not, so that only the
+        // point may be.
+        let scalars = [*z, *factor, -weight];
+        let points = [ED25519_BASEPOINT_POINT, -binding, *key];
+        EdwardsPoint::vartime_multiscalar_mul(scalars, points) == *commitment
     }
 
     fn h1(prefix: &[&[u8]]) -> impl Fn(&[u8]) -> Scalar {

@@ -110,5 +110,4 @@ fn only_canonical_encodings_with_x_other_than_zero_are_decoded() {
     }
     // About half of all y are on the curve.
     assert!((400..600).contains(&accepted), "{accepted}");
-    
 }

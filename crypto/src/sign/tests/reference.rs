@@ -118,8 +118,9 @@ impl<'a> Twin<'a> {
                 .map_err(|error| {
                     let named: BTreeSet<_> = error.culprits().into_iter().collect();
                     let members = shares.iter().map(|(m, _)| *m);
-                    let mut named: Vec<_> =
-                        members.filter(|m| named.contains(&identifier(*m))).collect();
+                    let mut named: Vec<_> = members
+                        .filter(|m| named.contains(&identifier(*m)))
+                        .collect();
                     named.sort_unstable();
                     named
                 });
@@ -182,12 +183,15 @@ fn signers(plan: &Plan, committee: Committee) -> Vec<MemberId> {
     members.filter(|(_, p)| *p).map(|(m, _)| m).collect()
 }
 
+/// Something of each signer.
+type Of<T> = Vec<(MemberId, T)>;
+
 /// Runs a session both ways; gives its entries and shares.
 fn compare(
     keys: &Both,
     members: &[MemberId],
     rng: &mut ChaCha20Rng,
-) -> (Vec<(MemberId, Vec<u8>)>, Vec<(MemberId, SignatureShare)>) {
+) -> (Of<Vec<u8>>, Of<SignatureShare>) {
     let statement = statement(1);
     let mut store = NonceStore::new(rng);
     let mut entries = Vec::new();
@@ -205,7 +209,10 @@ fn compare(
     let twin = Twin::new(keys, &entries, &statement);
     let mut shares = Vec::new();
     for (member, (own, reference)) in members.iter().zip(nonces) {
-        let made = twin.session.sign(&keys.shares[member.index()], own).unwrap();
+        let made = twin
+            .session
+            .sign(&keys.shares[member.index()], own)
+            .unwrap();
         let package = &keys.packages[member.index()];
         let expected = round2::sign(&twin.package, &reference, package).unwrap();
         assert_eq!(made.0.to_vec(), expected.serialize());
