@@ -1,7 +1,7 @@
 //! All rounds of one member: which are alive, what is answered for those that are over, and the restart fence.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -11,6 +11,7 @@ use touchstone_types::{Attestation, MemberId, MemberSet, Round, RoundClock, Stat
 use crate::{
     coverage::{Coverage, Rule},
     message::{Content, Message, Reply, Signed},
+    pace::Pace,
     params::{Params, ParamsError, Rules, Sound},
     round::{Ctx, RoundState},
     step::{Closing, Effect, Fault, FaultKind, Input, Now, Step, To},
@@ -19,13 +20,18 @@ use crate::{
 
 /// Messages beyond the horizon that are kept of each member, for when the own clock or the others' rounds get there.
 const BEYOND_KEPT: usize = 32;
+/// The leader of a round is one of those who contributed to a certificate this many rounds before it: a newer one might not be
+/// known to all.
+const LEADERS_AFTER: u64 = 2;
+/// How many rounds the contributors of a certificate are kept for that.
+const LEADERS_KEPT: u64 = 16;
 
 /// What a member is set up with.
-pub struct Setup {
+pub struct Setup<R: Rules = Sound> {
     /// The member.
     pub me: MemberId,
     /// What messages are checked against; the core uses its public keys and its terms.
-    pub verifier: Verifier,
+    pub verifier: Verifier<R>,
     /// How rounds are numbered.
     pub clock: RoundClock,
     /// Settings.
@@ -45,14 +51,17 @@ struct Kept {
 /// One member's part in all rounds. It is called, never run: see [`Core::handle`].
 pub struct Core<R: Rules = Sound> {
     me: MemberId,
-    verifier: Verifier,
+    verifier: Verifier<R>,
     clock: RoundClock,
     params: Params,
     rounds: BTreeMap<Round, RoundState<R>>,
     kept: BTreeMap<Round, Kept>,
     newest: Option<Round>,
-    /// Feeds that the newest certificate prices, by index.
-    priced: BTreeSet<u16>,
+    /// The last round that priced each feed, by index.
+    priced: BTreeMap<u16, Round>,
+    /// Who may lead rounds after a certificate.
+    leaders: BTreeMap<Round, Vec<MemberId>>,
+    pace: Pace,
     /// The highest round that each member observed in.
     claims: Vec<Round>,
     beyond: BTreeMap<MemberId, VecDeque<Verified<Message>>>,
@@ -71,7 +80,7 @@ impl<R: Rules> Core<R> {
     ///
     /// # Errors
     /// A setting outside its range.
-    pub fn new(setup: Setup) -> Result<Self, ParamsError> {
+    pub fn new(setup: Setup<R>) -> Result<Self, ParamsError> {
         setup.params.validate()?;
         let n = setup.verifier.terms().committee.n();
         Ok(Self {
@@ -81,7 +90,9 @@ impl<R: Rules> Core<R> {
             rounds: BTreeMap::new(),
             kept: BTreeMap::new(),
             newest: None,
-            priced: BTreeSet::new(),
+            priced: BTreeMap::new(),
+            leaders: BTreeMap::new(),
+            pace: Pace::default(),
             claims: vec![Round(0); usize::from(n)],
             beyond: BTreeMap::new(),
             head: Round(0),
@@ -364,6 +375,7 @@ impl<R: Rules> Core<R> {
         };
         let mut served = MemberSet::default();
         if let Some(state) = self.rounds.remove(&round) {
+            self.note_leaders(round, state.leaders());
             served = state.to_be_told();
             if !served.is_empty() {
                 self.coverage.fire(Rule::AnswerWant);
@@ -389,11 +401,33 @@ impl<R: Rules> Core<R> {
             self.head = self.head.max(round);
             let leaves = attestation.leaves.iter().zip(0u16..);
             let priced = leaves.filter(|(leaf, _)| !leaf.status.contains(Status::UNAVAILABLE));
-            self.priced = priced.map(|(_, index)| index).collect();
+            self.priced.extend(priced.map(|(_, index)| (index, round)));
         }
         step.effects.push(Effect::Publish(Arc::clone(attestation)));
         step.effects.push(Effect::Closed(round, Closing::Signed));
         self.close_finished(step);
+    }
+
+    fn note_leaders(&mut self, round: Round, leaders: Option<Vec<MemberId>>) {
+        if let Some(leaders) = leaders.filter(|l| !l.is_empty()) {
+            self.leaders.insert(round, leaders);
+        }
+        let oldest = self.newest.unwrap_or_default().saturating_sub(LEADERS_KEPT);
+        self.leaders = self.leaders.split_off(&oldest);
+    }
+
+    /// Who leads view 0: the contributors of an earlier certificate in turn, so that members which are down are left out. Two
+    /// members that say differently lose speed only.
+    fn leader(&self, round: Round) -> MemberId {
+        let n = u64::from(self.verifier.terms().committee.n());
+        let turn = |among: u64| round.0.checked_rem(among).unwrap_or_default();
+        let before = ..=round.saturating_sub(LEADERS_AFTER);
+        let known = self.leaders.range(before).next_back();
+        let known = known.filter(|_| R::ROTATE_LEADER).and_then(|(_, among)| {
+            let at = turn(u64::try_from(among.len()).ok()?);
+            among.get(usize::try_from(at).ok()?).copied()
+        });
+        known.unwrap_or_else(|| MemberId(u16::try_from(turn(n)).unwrap_or_default()))
     }
 
     /// L2, L3.
@@ -429,6 +463,7 @@ impl<R: Rules> Core<R> {
             self.persisted = round.saturating_add(self.params.fence_block);
             step.effects.push(Effect::PersistFence(self.persisted));
         }
+        let leader = self.leader(round);
         let state = self
             .rounds
             .entry(round)
@@ -440,7 +475,9 @@ impl<R: Rules> Core<R> {
             scheme: self.verifier.scheme(),
             terms: self.verifier.terms(),
             tag: self.verifier.tag(),
+            leader,
             priced: &self.priced,
+            pace: &mut self.pace,
             step,
             coverage: &mut self.coverage,
         };

@@ -5,28 +5,29 @@ use std::{collections::BTreeMap, sync::Arc};
 use rand_core::{CryptoRngCore, OsRng};
 use thiserror::Error;
 use touchstone_crypto::{
-    CoinInput, CoinSecretShare, CoinShare, IdentityKey, NonceId, NonceStore, SignTarget, SignerSet,
-    SigningShare, sign,
+    CoinInput, CoinSecretShare, CoinShare, IdentityKey, NonceId, NonceStore, SigningShare,
 };
 use touchstone_types::{
     Digest, FeedObservation, Header, MemberId, MemberSignature, NonceCommitments, Observation,
-    Round, Statement, View, sha256,
+    Round, SessionShare, SigningSession, Suite, View, sha256,
 };
 
 use crate::{
-    message::{Content, Shares, Signed, Signer},
-    step::Draft,
+    message::{Content, Signed},
+    scheme::FrostSuite,
+    step::{Draft, NonceUse},
 };
 
-/// Which nonce: of an observation (no coordinator, slot 0), or offered to a coordinator.
+/// A member's shares of the group signature, one for each suite.
+pub type Shares = Vec<(Suite, Vec<u8>)>;
+
+/// Which nonce of the member.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct NonceKey {
     /// The round.
     pub round: Round,
-    /// The coordinator that it was offered to; none for the nonce of the observation.
-    pub coordinator: Option<MemberId>,
-    /// The number of the offer; 0 for the nonce of the observation.
-    pub slot: u32,
+    /// What it is for.
+    pub purpose: NonceUse,
 }
 
 /// Why a share was not made.
@@ -38,6 +39,9 @@ pub enum ShareError {
     /// The session lists other commitments of this member than those of the nonce.
     #[error("the session lists other nonce commitments than this member's")]
     OtherNonce,
+    /// The session lists commitments that do not decode.
+    #[error("the session lists nonce commitments that are none")]
+    NoSession,
     /// FROST refuses.
     #[error(transparent)]
     Frost(#[from] touchstone_crypto::SignError),
@@ -58,8 +62,7 @@ pub trait Keys {
     fn sign_shares(
         &mut self,
         key: NonceKey,
-        signers: &[Signer],
-        statement: &Statement,
+        session: &SigningSession,
     ) -> Result<Shares, ShareError>;
     /// Forgets the nonces of a round.
     fn forget(&mut self, round: Round);
@@ -68,7 +71,7 @@ pub trait Keys {
 /// Completes and signs a draft.
 ///
 /// # Errors
-/// Only a share can fail; see [`ShareError`].
+/// Only a SHARE can fail; see [`ShareError`].
 pub fn seal<K: Keys + ?Sized>(
     keys: &mut K,
     me: MemberId,
@@ -76,6 +79,7 @@ pub fn seal<K: Keys + ?Sized>(
     round: Round,
     draft: Draft,
 ) -> Result<Signed, ShareError> {
+    let key = |purpose| NonceKey { round, purpose };
     let (view, instance, content) = match draft {
         Draft::Complete {
             view,
@@ -83,36 +87,52 @@ pub fn seal<K: Keys + ?Sized>(
             content,
         } => (view, instance, content),
         Draft::Coin { view } => (view, 0, Content::Coin(keys.coin_share(round, view))),
-        Draft::Ready { coordinator, slot } => {
-            let nonces = keys.fresh_nonces(NonceKey {
-                round,
-                coordinator: Some(coordinator),
-                slot,
+        Draft::Standing { view, mut content } => {
+            if let Content::Timeout { standing, .. } | Content::Status { standing, .. } =
+                &mut content
+            {
+                standing.nonces = keys.fresh_nonces(key(NonceUse::Session(view.next())));
+            }
+            (view, 0, content)
+        }
+        Draft::Commit { value, session } => {
+            let share = session.and_then(|session| {
+                let used = key(NonceUse::Session(View(0)));
+                let shares = keys.sign_shares(used, &session).ok()?;
+                let session = session.digest();
+                Some(SessionShare { session, shares })
             });
+            let nonces = keys.fresh_nonces(key(NonceUse::Retry));
+            let content = Content::Commit {
+                value,
+                nonces,
+                share,
+            };
+            (View(0), 0, content)
+        }
+        Draft::Ready { coordinator, slot } => {
+            let nonces = keys.fresh_nonces(key(NonceUse::Offer { coordinator, slot }));
             (View(slot), coordinator.0, Content::Ready(nonces))
         }
         Draft::Share {
-            coordinator,
+            nonce,
+            view,
+            instance,
             session,
-            slot,
-            signers,
-            request,
-            statement,
         } => {
-            let key = NonceKey {
-                round,
-                coordinator: (slot > 0).then_some(coordinator),
-                slot,
-            };
-            let shares = keys.sign_shares(key, &signers, &statement)?;
-            let content = Content::Share { request, shares };
-            (View(session), coordinator.0, content)
+            let shares = keys.sign_shares(key(nonce), &session)?;
+            let session = session.digest();
+            (
+                view,
+                instance,
+                Content::Share(SessionShare { session, shares }),
+            )
         }
     };
     Ok(finish(keys, me, tag, round, view, instance, content))
 }
 
-/// Makes and signs the member's observation of a round, with a fresh nonce for the round's first signing session.
+/// Makes and signs the member's observation of a round, with a fresh nonce for the session of view 0.
 pub fn seal_observation<K: Keys + ?Sized>(
     keys: &mut K,
     me: MemberId,
@@ -123,8 +143,7 @@ pub fn seal_observation<K: Keys + ?Sized>(
 ) -> Signed {
     let nonces = keys.fresh_nonces(NonceKey {
         round,
-        coordinator: None,
-        slot: 0,
+        purpose: NonceUse::Session(View(0)),
     });
     let observation = Observation {
         timestamp_ms,
@@ -165,6 +184,7 @@ fn finish<K: Keys + ?Sized>(
 
 /// Real secrets.
 pub struct MemberKeys<G: CryptoRngCore = OsRng> {
+    public: Arc<FrostSuite>,
     identity: Arc<IdentityKey>,
     shares: Vec<SigningShare>,
     coin: CoinSecretShare,
@@ -177,6 +197,7 @@ pub struct MemberKeys<G: CryptoRngCore = OsRng> {
 impl<G: CryptoRngCore> MemberKeys<G> {
     /// The secrets of one member in one epoch. Outside of tests the generator is the operating system's.
     pub fn new(
+        public: Arc<FrostSuite>,
         identity: Arc<IdentityKey>,
         shares: Vec<SigningShare>,
         coin: CoinSecretShare,
@@ -185,6 +206,7 @@ impl<G: CryptoRngCore> MemberKeys<G> {
         mut rng: G,
     ) -> Self {
         Self {
+            public,
             identity,
             shares,
             coin,
@@ -229,28 +251,22 @@ impl<G: CryptoRngCore> Keys for MemberKeys<G> {
     fn sign_shares(
         &mut self,
         key: NonceKey,
-        signers: &[Signer],
-        statement: &Statement,
+        session: &SigningSession,
     ) -> Result<Shares, ShareError> {
         let open = self.open.remove(&key).ok_or(ShareError::NoNonce(key))?;
+        let prepared = self.public.prepare(session);
+        let prepared = prepared.ok_or(ShareError::NoSession)?;
         let mut out = Vec::new();
-        for (share, (id, commitments)) in self.shares.iter().zip(open) {
+        for ((share, (id, commitments)), session_of_suite) in
+            self.shares.iter().zip(open).zip(&*prepared)
+        {
             let nonces = self.nonces.take(id).ok_or(ShareError::NoNonce(key))?;
-            let mine = |s: &&Signer| s.nonces.contains(&commitments);
-            if signers.iter().filter(mine).count() != 1 {
+            let mine = session.signer(share.member());
+            if !mine.is_some_and(|s| s.nonces.contains(&commitments)) {
                 return Err(ShareError::OtherNonce);
             }
-            let suite = commitments.suite;
-            let entries: Vec<_> = signers
-                .iter()
-                .filter_map(|s| {
-                    let nonce = s.nonces.iter().find(|n| n.suite == suite)?;
-                    Some((s.member, &nonce.bytes))
-                })
-                .collect();
-            let set = SignerSet::decode(suite, &entries)?;
-            let made = sign(share, nonces, &set, &SignTarget::Statement(statement))?;
-            out.push((suite, made.0.to_vec()));
+            let made = session_of_suite.sign(share, nonces)?;
+            out.push((commitments.suite, made.0.to_vec()));
         }
         Ok(out)
     }

@@ -14,6 +14,7 @@ mod core;
 mod coverage;
 pub mod keys;
 mod message;
+mod pace;
 mod params;
 mod proof;
 mod round;
@@ -25,10 +26,10 @@ mod wire;
 pub use self::{
     core::{Core, Setup},
     coverage::{Coverage, Rule},
-    message::{Content, Decision, Message, Reply, Shares, Signed, Signer},
+    message::{Content, Decision, Message, NO_COORDINATOR, Reply, Signed, Signer},
     params::{Params, ParamsError, Rules, Sound},
-    proof::{Lock, LockProof, Qc, Standing, Tc, Value},
+    proof::{Lock, LockProof, Qc, Standing, Tc, Value, ValueSession},
     scheme::{Election, FrostSuite, GroupSignatures, Scheme, SchemeError},
-    step::{Closing, Draft, Effect, Fault, FaultKind, Input, Now, SignedHeader, Step, To},
+    step::{Closing, Draft, Effect, Fault, FaultKind, Input, NonceUse, Now, Step, To},
     verify::{Refusal, Verifier},
 };

@@ -10,20 +10,20 @@ use std::sync::Arc;
 use touchstone_crypto::CoinShare;
 use touchstone_types::{
     Attestation, Digest, Header, MemberId, MemberSet, MemberSignature, MessageKind,
-    NonceCommitments, Observation, Round, SignedObservation, Suite,
+    NonceCommitments, Observation, Round, SessionShare, SignedHeader, SignedObservation,
 };
 
 use crate::proof::{LockProof, Qc, Standing, Tc, Value};
 
-/// A member's shares of the group signature, one for each suite.
-pub type Shares = Vec<(Suite, Vec<u8>)>;
+/// The instance of a SHARE that answers no coordinator: it is for the session of the decided value, and for everybody.
+pub const NO_COORDINATOR: u16 = u16::MAX;
 
-/// One signer of a session: who, with which of its nonces.
+/// One signer of a coordinator's session: who, with which of its nonces.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Signer {
     /// The member.
     pub member: MemberId,
-    /// Which READY of this member to this coordinator the commitments are from.
+    /// Which READY of this member to this coordinator the commitments are from; 0 for those of its COMMIT.
     pub slot: u32,
     /// The commitments.
     pub nonces: Vec<NonceCommitments>,
@@ -38,6 +38,24 @@ pub enum Content {
         body: Arc<[u8]>,
         /// The same, decoded.
         observation: Arc<Observation>,
+    },
+    /// The leader's proposal in view 0.
+    Propose0 {
+        /// Hash of the value.
+        value: Digest,
+        /// The value.
+        list: Arc<Value>,
+    },
+    /// A vote for the proposal of view 0.
+    Prepare(Digest),
+    /// A quorum of PREPARE was seen: a vote to decide, beside the sender's share of the signature.
+    Commit {
+        /// The value.
+        value: Digest,
+        /// Fresh nonce commitments for the first coordinator of a signing by ROAST.
+        nonces: Vec<NonceCommitments>,
+        /// The share in the value's session, if the sender is one of its signers.
+        share: Option<SessionShare>,
     },
     /// The end of view 0 for its sender.
     Timeout {
@@ -80,15 +98,16 @@ pub enum Content {
     },
     /// Fresh nonce commitments for coordinator `instance`; the view is the slot.
     Ready(Vec<NonceCommitments>),
-    /// The sender's request for shares; the view is the session.
-    SignReq(Vec<Signer>),
-    /// A share for coordinator `instance`; the view is the session.
-    Share {
-        /// Hash of the request's body that is answered.
-        request: Digest,
-        /// The shares.
-        shares: Shares,
+    /// The sender's request for shares; the view is the session's number.
+    SignReq {
+        /// Digest of the session, which the receiver makes up from its own statement and the signers.
+        session: Digest,
+        /// The signers.
+        signers: Vec<Signer>,
     },
+    /// A share for coordinator `instance`, the view being the number of its session; or with [`NO_COORDINATOR`] one in the decided
+    /// value's session, for everybody, the view being that in which the value was first proposed.
+    Share(SessionShare),
 }
 
 impl Content {
@@ -96,6 +115,9 @@ impl Content {
     pub fn kind(&self) -> MessageKind {
         match self {
             Self::Obs { .. } => MessageKind::Obs,
+            Self::Propose0 { .. } => MessageKind::Propose0,
+            Self::Prepare(_) => MessageKind::Prepare,
+            Self::Commit { .. } => MessageKind::Commit,
             Self::Timeout { .. } => MessageKind::Timeout,
             Self::Propose { .. } => MessageKind::Propose,
             Self::Vote(_) => MessageKind::Vote,
@@ -105,8 +127,8 @@ impl Content {
             Self::Coin(_) => MessageKind::Coin,
             Self::Status { .. } => MessageKind::Status,
             Self::Ready(_) => MessageKind::Ready,
-            Self::SignReq(_) => MessageKind::SignReq,
-            Self::Share { .. } => MessageKind::Share,
+            Self::SignReq { .. } => MessageKind::SignReq,
+            Self::Share(_) => MessageKind::Share,
         }
     }
 }
@@ -147,12 +169,12 @@ pub enum Reply {
     Want,
 }
 
-/// The elected leader's quorum of acknowledgements with its coin: the value of the round.
+/// A quorum of COMMIT, or the elected leader's quorum of acknowledgements with its coin: the value of the round.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decision {
     /// The certificate.
     pub qc: Arc<Qc>,
-    /// Shares that open the coin of the certificate's view.
+    /// Shares that open the coin of the certificate's view; none in view 0.
     pub coin: Vec<(MemberId, CoinShare)>,
 }
 
@@ -173,6 +195,14 @@ pub enum Message {
 }
 
 impl Signed {
+    /// Header and signature, without what they are over.
+    pub fn signed_header(&self) -> SignedHeader {
+        SignedHeader {
+            header: self.header,
+            signature: self.signature,
+        }
+    }
+
     /// The same observation as it stands in an attestation; `None` for other kinds.
     pub fn observation(&self) -> Option<SignedObservation> {
         let Content::Obs { body, .. } = &self.content else {

@@ -1,6 +1,7 @@
 //! The settings of the core, and the rules that mutants drop.
 
 use thiserror::Error;
+use touchstone_types::Committee;
 
 /// Settings that may differ from member to member: they decide how fast a round is, never what it says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -9,6 +10,12 @@ pub struct Params {
     pub life_rounds: u64,
     /// A round with `z` trailing zero bits lives `W * 2^min(z, Z)` intervals (`Z`, at most 20).
     pub life_doublings: u32,
+    /// The shortest time from a quorum of observations to the end of view 0, in microseconds.
+    pub timer_min_us: u64,
+    /// The longest one, in microseconds; what is used follows the delays that were seen.
+    pub timer_max_us: u64,
+    /// After how many rounds in a row without a decision in view 0 most rounds leave it out.
+    pub fallbacks_max: u32,
     /// How long a proposer waits for missing observations of feeds that were priced before, in microseconds.
     pub grace_us: u64,
     /// How long a signing coordinator is waited for before the next one is used, in microseconds.
@@ -40,6 +47,9 @@ impl Params {
         Self {
             life_rounds: 8,
             life_doublings: 12,
+            timer_min_us: 30_000,
+            timer_max_us: 2_000_000,
+            fallbacks_max: 3,
             grace_us: interval_ms.saturating_mul(200).min(100_000),
             stagger_us: 150_000,
             skew_rounds: rounds(5_000, 2),
@@ -57,6 +67,9 @@ impl Params {
         let ranges = [
             ("life_rounds", self.life_rounds, 2, 1_000),
             ("life_doublings", u64::from(self.life_doublings), 0, 20),
+            ("timer_max_us", self.timer_max_us, 1_000, 60_000_000),
+            ("timer_min_us", self.timer_min_us, 1_000, self.timer_max_us),
+            ("fallbacks_max", u64::from(self.fallbacks_max), 1, 1_000_000),
             ("grace_us", self.grace_us, 1, 60_000_000),
             ("stagger_us", self.stagger_us, 1_000, 60_000_000),
             ("skew_rounds", self.skew_rounds, 1, 10_000),
@@ -79,23 +92,53 @@ impl Params {
 }
 
 /// The rules that safety and progress rest on. What ships is [`Sound`]; tests bring impls that drop one, and must see it fail.
-pub trait Rules: Send + 'static {
+pub trait Rules: Send + Sync + 'static {
+    /// A speculative share is released in view 0 only.
+    const SPECULATE_IN_VIEW_0_ONLY: bool = true;
+    /// Nothing of view 0 is signed after the member's own TIMEOUT.
+    const STOP_AT_TIMEOUT: bool = true;
+    /// One PREPARE in a round, whoever asks.
+    const PREPARE_ONCE: bool = true;
+    /// A PREPARE counts once its signature was checked.
+    const VERIFY_PREPARES: bool = true;
+    /// COMMIT is sent beside the share, by signers and all others: the decision waits for no signer.
+    const COMMIT_BESIDE_SHARE: bool = true;
     /// TIMEOUT and STATUS tell the member's lock.
     const REPORT_LOCK: bool = true;
-    /// Whoever enters a view is bound by the highest lock of the statements that let it in.
-    const ADOPT_LOCK: bool = true;
+    /// A lock of an asynchronous view is on the value of the member that was elected.
+    const LOCK_OF_ELECTED: bool = true;
     /// Neither VOTE nor ACK in a view whose coin is known.
     const FREEZE_AFTER_COIN: bool = true;
+    /// Above view 0 no share is released before the decision, not even with an acknowledgement.
+    const NO_SHARE_BEFORE_COIN: bool = true;
+    /// A member opens the coin after a quorum of DONE, or with others.
+    const COIN_AFTER_DONE: bool = true;
     /// One VOTE for each proposer in a view.
     const VOTE_ONCE: bool = true;
     /// A member that decides answers everybody who ever asked.
     const ANSWER_ASKERS: bool = true;
+    /// A member that saw no signature asks everybody for it.
+    const ASK_EVERYBODY: bool = true;
     /// A view above 0 is not left before its coin is known.
     const WAIT_FOR_COIN: bool = true;
     /// Messages of far views are kept for the day when the member gets there.
     const KEEP_FAR_VIEWS: bool = true;
+    /// A proposer waits a bounded time for feeds that it would leave out.
+    const WAIT_FOR_FEEDS: bool = true;
+    /// Members that were silent lose the lead of view 0.
+    const ROTATE_LEADER: bool = true;
     /// After a restart a member is silent in the rounds that it may have joined.
     const FENCE: bool = true;
+
+    /// How many votes make a certificate, how many statements end a view.
+    fn quorum(committee: Committee) -> usize {
+        committee.quorum()
+    }
+
+    /// How many shares make a signature.
+    fn signing_threshold(committee: Committee) -> usize {
+        committee.signing_threshold()
+    }
 }
 
 /// Every rule in force.

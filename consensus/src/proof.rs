@@ -5,7 +5,7 @@ use std::sync::Arc;
 use touchstone_crypto::{CoinShare, coin::COIN_SHARE_BYTES};
 use touchstone_types::{
     Committee, DecodeError, Digest, Header, MemberId, MemberSet, MemberSignature, MessageKind,
-    NonceCommitments, Reader, Round, Suite, View, sha256,
+    NonceCommitments, Reader, Round, View, read_nonces, sha256, write_nonces,
 };
 
 const SIGNATURE_BYTES: usize = 64;
@@ -20,30 +20,69 @@ fn invalid(field: &'static str, reason: &'static str) -> DecodeError {
 pub struct Value {
     /// Contributors in ascending order, each with the hash of its observation's body.
     pub contributors: Vec<(MemberId, Digest)>,
+    /// Who shall sign the report; none where the proposer has too few usable nonces.
+    pub session: Option<ValueSession>,
+}
+
+/// The signing session that belongs to a value: once the value is decided its signers release their shares without being
+/// asked, and in view 0 as soon as they are locked on it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ValueSession {
+    /// The view that the value was first proposed in, hence which nonces are used: those of OBS in view 0, of TIMEOUT in view 1,
+    /// of STATUS of the view before in later ones.
+    pub view: View,
+    /// The signers.
+    pub signers: MemberSet,
+    /// [`touchstone_types::SigningSession::digest`].
+    pub digest: Digest,
 }
 
 impl Value {
-    /// The value's name: `SHA-256("touchstone/val/1", tag, round u64, n x (member u16, body hash))`.
+    /// The value's name: `SHA-256("touchstone/val/1", tag, round u64, bytes)`.
     pub fn hash(&self, tag: Digest, round: Round) -> Digest {
-        let mut list =
+        let mut bytes =
             Vec::with_capacity(self.contributors.len().saturating_mul(CONTRIBUTOR_BYTES));
-        self.write(&mut list);
-        sha256(&[b"touchstone/val/1", &tag.0, &round.0.to_be_bytes(), &list])
+        self.write(&mut bytes);
+        sha256(&[b"touchstone/val/1", &tag.0, &round.0.to_be_bytes(), &bytes])
     }
 
-    /// Whether the value has from `n - f` to `n` contributors of the committee, in strictly ascending order.
-    pub fn well_formed(&self, committee: Committee) -> bool {
+    /// Whether the value has from `n - f` to `n` contributors of the committee, in strictly ascending order, and as many signers
+    /// as the committee's key needs (`threshold`), of its contributors if the nonces are those of observations.
+    pub fn well_formed(&self, committee: Committee, threshold: usize) -> bool {
         let c = &self.contributors;
-        c.len() >= committee.quorum()
+        let signers_fit = self.session.is_none_or(|s| {
+            s.signers.len() == threshold
+                && s.signers.within(committee)
+                && (s.view > View(0) || s.signers.0 & !self.members().0 == 0)
+        });
+        signers_fit
+            && c.len() >= committee.quorum()
             && c.windows(2).all(|w| matches!(w, [a, b] if a.0 < b.0))
             && c.last().is_some_and(|(last, _)| committee.contains(*last))
     }
 
+    /// The contributors without their hashes.
+    pub fn members(&self) -> MemberSet {
+        self.contributors.iter().map(|(m, _)| *m).collect()
+    }
+
+    /// `count u16 | count x (member u16 | hash (32)) | session u8 | view u32 | signers u128 | digest (32)`, the last three only
+    /// where there is a session.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let count = u16::try_from(self.contributors.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&count.to_be_bytes());
         for (member, hash) in &self.contributors {
             out.extend_from_slice(&member.0.to_be_bytes());
             out.extend_from_slice(&hash.0);
         }
+        let Some(session) = &self.session else {
+            out.push(0);
+            return;
+        };
+        out.push(1);
+        out.extend_from_slice(&session.view.0.to_be_bytes());
+        out.extend_from_slice(&session.signers.0.to_be_bytes());
+        out.extend_from_slice(&session.digest.0);
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -54,7 +93,19 @@ impl Value {
             let member = MemberId(reader.u16("contributor")?);
             contributors.push((member, Digest(reader.array("contributor hash")?)));
         }
-        Ok(Self { contributors })
+        let session = match reader.u8("value session")? {
+            0 => None,
+            1 => Some(ValueSession {
+                view: View(reader.u32("session view")?),
+                signers: MemberSet(u128::from_be_bytes(reader.array("session signers")?)),
+                digest: Digest(reader.array("session digest")?),
+            }),
+            _ => return Err(invalid("value session", "must be 0 or 1")),
+        };
+        Ok(Self {
+            contributors,
+            session,
+        })
     }
 }
 
@@ -73,7 +124,7 @@ pub struct Lock {
 pub struct Standing {
     /// The member's lock when it left the view.
     pub lock: Option<Lock>,
-    /// Nonce commitments that ride along for a signing session; may be empty.
+    /// Fresh nonce commitments for the session of a value that is first proposed in the next view.
     pub nonces: Vec<NonceCommitments>,
 }
 
@@ -110,30 +161,6 @@ impl Standing {
     }
 }
 
-pub(crate) fn write_nonces(nonces: &[NonceCommitments], out: &mut Vec<u8>) {
-    out.push(u8::try_from(nonces.len()).unwrap_or(u8::MAX));
-    for nonce in nonces.iter().take(usize::from(u8::MAX)) {
-        out.push(nonce.suite.byte());
-        out.extend_from_slice(&nonce.bytes);
-    }
-}
-
-pub(crate) fn read_nonces(reader: &mut Reader<'_>) -> Result<Vec<NonceCommitments>, DecodeError> {
-    let count = reader.u8("nonce suites")?;
-    let mut nonces: Vec<NonceCommitments> = Vec::new();
-    for _ in 0..count {
-        let suite = Suite::from_byte(reader.u8("nonce suite")?)
-            .filter(|s| nonces.last().is_none_or(|last| last.suite < *s))
-            .ok_or_else(|| invalid("nonce suite", "must be known and strictly ascending"))?;
-        let bytes = reader.take(suite.commitments_bytes(), "nonce commitments")?;
-        nonces.push(NonceCommitments {
-            suite,
-            bytes: bytes.to_vec(),
-        });
-    }
-    Ok(nonces)
-}
-
 /// Signatures of `n - f` members over the same vote: a quorum certificate.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Qc {
@@ -149,6 +176,8 @@ pub struct Qc {
     pub signers: MemberSet,
     /// Their signatures, in ascending order of member.
     pub signatures: Vec<MemberSignature>,
+    /// Of COMMIT the hash of what each one brought beside the vote, in the same order; of others nothing.
+    pub extras: Vec<Digest>,
 }
 
 impl Qc {
@@ -160,8 +189,8 @@ impl Qc {
         }
     }
 
-    /// Whether kind and view fit each other and the signers are at least a quorum of the committee.
-    pub fn well_formed(&self, committee: Committee) -> bool {
+    /// Whether kind and view fit each other and the signers are at least `quorum` members of the committee.
+    pub fn well_formed(&self, committee: Committee, quorum: usize) -> bool {
         let fits = match self.kind {
             MessageKind::Prepare | MessageKind::Commit => {
                 self.view == View(0) && self.instance == 0
@@ -172,8 +201,9 @@ impl Qc {
             _ => false,
         };
         fits && self.signers.within(committee)
-            && self.signers.len() >= committee.quorum()
+            && self.signers.len() >= quorum
             && self.signers.len() == self.signatures.len()
+            && self.extras.len() == self.extras_needed()
     }
 
     /// The headers that the signatures are over, with the signatures.
@@ -191,10 +221,26 @@ impl Qc {
             member: MemberId(0),
             body_hash: sha256(&[&self.value.0]),
         };
-        self.signers
-            .iter()
-            .zip(&self.signatures)
-            .map(move |(member, signature)| (Header { member, ..template }, *signature))
+        let members = self.signers.iter().zip(&self.signatures).enumerate();
+        members.map(move |(at, (member, signature))| {
+            let body_hash = match self.extras.get(at) {
+                Some(extra) => sha256(&[&self.value.0, &extra.0]),
+                None => template.body_hash,
+            };
+            let header = Header {
+                member,
+                body_hash,
+                ..template
+            };
+            (header, *signature)
+        })
+    }
+
+    fn extras_needed(&self) -> usize {
+        match self.kind {
+            MessageKind::Commit => self.signers.len(),
+            _ => 0,
+        }
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -205,6 +251,9 @@ impl Qc {
         out.extend_from_slice(&self.signers.0.to_be_bytes());
         for signature in &self.signatures {
             out.extend_from_slice(&signature.0);
+        }
+        for extra in &self.extras {
+            out.extend_from_slice(&extra.0);
         }
     }
 
@@ -220,14 +269,19 @@ impl Qc {
         for _ in 0..signers.len() {
             signatures.push(MemberSignature(reader.array("certificate signature")?));
         }
-        Ok(Self {
+        let mut qc = Self {
             kind,
             view,
             instance,
             value,
             signers,
             signatures,
-        })
+            extras: Vec::new(),
+        };
+        for _ in 0..qc.extras_needed() {
+            qc.extras.push(Digest(reader.array("certificate extra")?));
+        }
+        Ok(qc)
     }
 }
 
@@ -325,10 +379,10 @@ impl Tc {
         self.standings.iter().filter_map(|(_, s, _)| s.lock).max()
     }
 
-    /// Whether a quorum of distinct members of the committee speaks, and no lock is from a later view than the one left.
-    pub fn well_formed(&self, committee: Committee) -> bool {
+    /// Whether at least `quorum` distinct members of the committee speak, and no lock is from a later view than the one left.
+    pub fn well_formed(&self, committee: Committee, quorum: usize) -> bool {
         let s = &self.standings;
-        s.len() >= committee.quorum()
+        s.len() >= quorum
             && s.windows(2).all(|w| matches!(w, [a, b] if a.0 < b.0))
             && s.last().is_some_and(|(last, ..)| committee.contains(*last))
             && s.iter()

@@ -1,25 +1,28 @@
 //! The public side of the cryptography, as the round needs it: real for the network, symbols for a simulator.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use thiserror::Error;
 use touchstone_crypto::{
     AggregateError, CoinInput, CoinPublic, CoinShare, GroupKey, GroupKeyError, IdentityError,
-    IdentityPublic, KeyError, ShareScheme, SignTarget, SignatureShare, SignerSet, SigningPublic,
-    aggregate, sign::Commitments, verify_headers_batch, verify_share,
+    IdentityPublic, KeyError, PreparedSession, ShareScheme, SignTarget, SignatureShare,
+    SigningPublic, sign::Commitments, verify_headers_batch,
 };
 use touchstone_types::{
-    Committee, EpochRecord, Header, Manifest, MemberId, MemberSignature, NonceCommitments, Round,
-    Statement, Suite, View,
+    Committee, Digest, EpochRecord, Header, Manifest, MemberId, MemberSignature, NonceCommitments,
+    Round, SessionShare, SessionSigner, SigningSession, Statement, Suite, View,
 };
 
-use crate::message::{Shares, Signer};
+use crate::message::Signer;
 
 /// How many coins [`FrostSuite`] remembers; views of more rounds are never alive at once.
 const COINS_KEPT: usize = 4_096;
+/// How many prepared sessions [`FrostSuite`] remembers: the signer and the one who adds the shares up use the same, within
+/// the few rounds that overlap.
+const SESSIONS_KEPT: usize = 8;
 
 /// A round's group signatures, one for each suite.
 pub type GroupSignatures = Vec<(Suite, Vec<u8>)>;
@@ -52,19 +55,18 @@ pub trait Scheme: Send + Sync {
     fn elect(&self, round: Round, view: View, shares: &[(MemberId, CoinShare)])
     -> Option<Election>;
 
-    /// Whether commitments are one valid pair for each suite.
+    /// Whether a session can be made with these commitments, which are one pair for each suite.
     fn verify_nonces(&self, member: MemberId, nonces: &[NonceCommitments]) -> bool;
 
     /// Whether the group signed the statement, in every suite of the network.
     fn verify_group(&self, statement: &Statement, signatures: &[(Suite, Vec<u8>)]) -> bool;
 
-    /// Whether a member's shares are right in the session of these signers.
+    /// Whether a member's shares are right in the session.
     fn verify_share(
         &self,
-        statement: &Statement,
-        signers: &[Signer],
+        session: &SigningSession,
         member: MemberId,
-        shares: &Shares,
+        share: &SessionShare,
     ) -> bool;
 
     /// Adds up the shares of all signers of a session.
@@ -73,9 +75,8 @@ pub trait Scheme: Send + Sync {
     /// The members whose share is wrong.
     fn aggregate(
         &self,
-        statement: &Statement,
-        signers: &[Signer],
-        shares: &[(MemberId, Shares)],
+        session: &SigningSession,
+        shares: &[(MemberId, SessionShare)],
     ) -> Result<GroupSignatures, Vec<MemberId>>;
 }
 
@@ -112,6 +113,7 @@ pub struct FrostSuite {
     coin: CoinPublic,
     coin_input: CoinInput,
     coins: Mutex<BTreeMap<(Round, View), Election>>,
+    sessions: Mutex<VecDeque<(Digest, Arc<[PreparedSession]>)>>,
 }
 
 struct SuitePublic {
@@ -154,6 +156,7 @@ impl FrostSuite {
                 view: View(0),
             },
             coins: Mutex::new(BTreeMap::new()),
+            sessions: Mutex::new(VecDeque::new()),
         })
     }
 
@@ -165,21 +168,36 @@ impl FrostSuite {
         }
     }
 
-    /// The signers of one suite, decoded.
-    fn set(suite: Suite, signers: &[Signer]) -> Option<SignerSet> {
-        let entries: Option<Vec<_>> = signers
-            .iter()
-            .map(|s| {
+    /// A session made ready for signing and checking, one entry for each suite; none if its commitments do not decode.
+    pub(crate) fn prepare(&self, session: &SigningSession) -> Option<Arc<[PreparedSession]>> {
+        let digest = session.digest();
+        // A poisoned lock holds a cache that is still true: a digest names one session.
+        let cache = || self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = cache().iter().find(|(d, _)| *d == digest) {
+            return Some(Arc::clone(known));
+        }
+        let target = SignTarget::Statement(&session.statement);
+        let of_suite = |key: &SuitePublic| {
+            let suite = key.group.suite();
+            let entries = session.signers.iter().map(|s| {
                 let nonce = s.nonces.iter().find(|n| n.suite == suite)?;
                 Some((s.member, &nonce.bytes))
-            })
-            .collect();
-        SignerSet::decode(suite, &entries?).ok()
+            });
+            let entries = entries.collect::<Option<Vec<_>>>()?;
+            PreparedSession::new(&key.signing, &entries, &target).ok()
+        };
+        let prepared = self.keys.iter().map(of_suite).collect::<Option<Vec<_>>>()?;
+        let prepared: Arc<[PreparedSession]> = prepared.into();
+        let mut cache = cache();
+        cache.push_back((digest, Arc::clone(&prepared)));
+        if cache.len() > SESSIONS_KEPT {
+            cache.pop_front();
+        }
+        Some(prepared)
     }
 
-    fn share(suite: Suite, shares: &Shares) -> Option<SignatureShare> {
-        let (_, bytes) = shares.iter().find(|(s, _)| *s == suite)?;
-        Some(SignatureShare(bytes.as_slice().try_into().ok()?))
+    fn share(suite: Suite, share: &SessionShare) -> Option<SignatureShare> {
+        Some(SignatureShare(share.of(suite)?.try_into().ok()?))
     }
 }
 
@@ -267,31 +285,28 @@ impl Scheme for FrostSuite {
 
     fn verify_share(
         &self,
-        statement: &Statement,
-        signers: &[Signer],
+        session: &SigningSession,
         member: MemberId,
-        shares: &Shares,
+        share: &SessionShare,
     ) -> bool {
-        let target = SignTarget::Statement(statement);
-        shares.len() == self.keys.len()
-            && self.keys.iter().all(|key| {
-                let suite = key.group.suite();
-                let (set, share) = (Self::set(suite, signers), Self::share(suite, shares));
-                set.zip(share).is_some_and(|(set, share)| {
-                    verify_share(&key.signing, member, &set, &share, &target).is_ok()
-                })
+        let Some(prepared) = self.prepare(session) else {
+            return false;
+        };
+        share.shares.len() == self.keys.len()
+            && self.keys.iter().zip(&*prepared).all(|(key, session)| {
+                let share = Self::share(key.group.suite(), share);
+                share.is_some_and(|share| session.verify_share(member, &share).is_ok())
             })
     }
 
     fn aggregate(
         &self,
-        statement: &Statement,
-        signers: &[Signer],
-        shares: &[(MemberId, Shares)],
+        session: &SigningSession,
+        shares: &[(MemberId, SessionShare)],
     ) -> Result<GroupSignatures, Vec<MemberId>> {
-        let target = SignTarget::Statement(statement);
+        let prepared = self.prepare(session).ok_or_else(Vec::new)?;
         let mut out = Vec::new();
-        for key in &self.keys {
+        for (key, session) in self.keys.iter().zip(&*prepared) {
             let suite = key.group.suite();
             let malformed = shares
                 .iter()
@@ -300,12 +315,12 @@ impl Scheme for FrostSuite {
             if !malformed.is_empty() {
                 return Err(malformed);
             }
-            let set = Self::set(suite, signers).ok_or_else(Vec::new)?;
             let shares: Vec<_> = shares
                 .iter()
                 .filter_map(|(m, s)| Some((*m, Self::share(suite, s)?)))
                 .collect();
-            let signature = aggregate(&key.signing, &set, &shares, &target)
+            let signature = session
+                .aggregate(&shares)
                 .map_err(|e: AggregateError| e.culprits().to_vec())?;
             out.push((suite, signature.into_bytes()));
         }
@@ -317,6 +332,28 @@ impl Scheme for FrostSuite {
 pub(crate) struct StatementShares {
     pub(crate) scheme: Arc<dyn Scheme>,
     pub(crate) statement: Statement,
+}
+
+impl StatementShares {
+    /// The session of these signers.
+    pub(crate) fn session(&self, signers: &[(MemberId, Offer)]) -> SigningSession {
+        session_of(self.statement, signers.iter().map(|(m, o)| (*m, &o.nonces)))
+    }
+}
+
+/// A session over a statement.
+pub(crate) fn session_of<'a>(
+    statement: Statement,
+    signers: impl Iterator<Item = (MemberId, &'a Vec<NonceCommitments>)>,
+) -> SigningSession {
+    let signers = signers.map(|(member, nonces)| SessionSigner {
+        member,
+        nonces: nonces.clone(),
+    });
+    SigningSession {
+        statement,
+        signers: signers.collect(),
+    }
 }
 
 /// A signer's offer: which of its nonces, and their commitments.
@@ -340,26 +377,24 @@ pub(crate) fn signers_of(signers: &[(MemberId, Offer)]) -> Vec<Signer> {
 
 impl ShareScheme for StatementShares {
     type Commitments = Offer;
-    type Share = Shares;
+    type Share = SessionShare;
     type Signature = GroupSignatures;
 
     fn verify_share(
         &self,
         signers: &[(MemberId, Offer)],
         member: MemberId,
-        share: &Shares,
+        share: &SessionShare,
     ) -> bool {
-        let signers = signers_of(signers);
         self.scheme
-            .verify_share(&self.statement, &signers, member, share)
+            .verify_share(&self.session(signers), member, share)
     }
 
     fn aggregate(
         &self,
         signers: &[(MemberId, Offer)],
-        shares: &[(MemberId, Shares)],
+        shares: &[(MemberId, SessionShare)],
     ) -> Result<GroupSignatures, Vec<MemberId>> {
-        self.scheme
-            .aggregate(&self.statement, &signers_of(signers), shares)
+        self.scheme.aggregate(&self.session(signers), shares)
     }
 }

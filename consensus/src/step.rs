@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use touchstone_crypto::Verified;
 use touchstone_types::{
-    Attestation, Digest, Header, MemberId, MemberSet, MemberSignature, Round, Statement, View,
+    Attestation, Digest, Evidence, MemberId, MemberSet, Round, SigningSession, Statement, View,
 };
 
-use crate::message::{Content, Message, Reply, Signed, Signer};
+use crate::message::{Content, Message, Reply, Signed};
 
 /// The two clocks: timers run on the monotonic one, rounds are numbered by the wall clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -77,20 +77,47 @@ pub enum Draft {
         /// Number of the offer, from 1.
         slot: u32,
     },
+    /// TIMEOUT or STATUS, to which fresh nonces are added.
+    Standing {
+        /// The view that ends.
+        view: View,
+        /// What it says; its nonces are empty.
+        content: Content,
+    },
+    /// COMMIT, to which fresh nonces are added, and the share if there is a session. The nonce that the share takes is gone before
+    /// the share is made; where that fails, COMMIT goes out without a share.
+    Commit {
+        /// The value.
+        value: Digest,
+        /// The session that this member is a signer of.
+        session: Option<Arc<SigningSession>>,
+    },
     /// The member's share of the group signature. The nonce is gone before the share is made.
     Share {
+        /// Which nonce is used.
+        nonce: NonceUse,
+        /// Number of the coordinator's session, or the view of the value.
+        view: View,
+        /// The coordinator, or [`crate::NO_COORDINATOR`].
+        instance: u16,
+        /// The session, with the statement that this member decided.
+        session: Arc<SigningSession>,
+    },
+}
+
+/// What a nonce is for: each serves one purpose, once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum NonceUse {
+    /// The session of a value that is first proposed in this view; its commitments ride on OBS, TIMEOUT or STATUS of the view before.
+    Session(View),
+    /// The first coordinator of a signing by ROAST; its commitments ride on COMMIT.
+    Retry,
+    /// One more session of a coordinator; its commitments ride on READY.
+    Offer {
         /// The coordinator.
         coordinator: MemberId,
-        /// Its session.
-        session: u32,
-        /// Which nonce the coordinator chose; 0 is the one that the observation brought.
+        /// Number of the offer, from 1.
         slot: u32,
-        /// The session's signers.
-        signers: Vec<Signer>,
-        /// Hash of the request that is answered.
-        request: Digest,
-        /// What this member decided; the vault builds the digest from it.
-        statement: Box<Statement>,
     },
 }
 
@@ -136,34 +163,13 @@ pub enum Effect {
     Closed(Round, Closing),
 }
 
-/// A signed header, as evidence keeps it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SignedHeader {
-    /// What was signed.
-    pub header: Header,
-    /// By whom is in the header.
-    pub signature: MemberSignature,
-}
-
 /// What a member did wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "faults are rare and never stored in bulk"
-)]
 pub enum FaultKind {
-    /// It signed two different bodies for one slot.
-    Equivocation {
-        /// What came first.
-        first: SignedHeader,
-        /// What contradicts it.
-        second: SignedHeader,
-    },
-    /// Its share of the group signature was wrong in this session.
-    BadShare {
-        /// The session of this member as coordinator.
-        session: u32,
-    },
+    /// What proves itself to others.
+    Evidence(Box<Evidence>),
+    /// Its proposal in view 0 names a session that is not the one of its observations.
+    BadProposal,
     /// It asked for a share with a nonce that was not offered to it, or more often than it may.
     BadRequest,
     /// The group signed another statement than the one that this member decided: more than `f` members are faulty.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use touchstone_types::{
     Attestation, AttestationError, DecodeError, Digest, HEADER_BYTES, Header, MemberId, MemberSet,
-    MemberSignature, MessageKind, Observation, Reader, Round, SignedObservation, Suite, View,
-    sha256,
+    MemberSignature, MessageKind, NonceCommitments, Observation, Reader, Round, SessionShare,
+    SignedObservation, View, commit_body, read_nonces, sha256, write_nonces,
 };
 
 use crate::{
-    message::{Content, Decision, Message, Reply, Shares, Signed, Signer},
+    message::{Content, Decision, Message, Reply, Signed, Signer},
     proof::{
-        LockProof, Qc, Standing, Tc, Value, read_coin, read_coin_share, read_nonces, read_option,
-        write_coin, write_nonces, write_option,
+        LockProof, Qc, Standing, Tc, Value, read_coin, read_coin_share, read_option, write_coin,
+        write_option,
     },
 };
 
@@ -31,13 +31,26 @@ impl Content {
             Self::Timeout { standing, .. } | Self::Status { standing, .. } => {
                 standing.write(&mut out);
             }
-            Self::Propose { value, .. } | Self::Vote(value) | Self::Ack(value) => {
+            Self::Propose0 { value, .. }
+            | Self::Propose { value, .. }
+            | Self::Prepare(value)
+            | Self::Vote(value)
+            | Self::Ack(value) => {
                 out.extend_from_slice(&value.0);
             }
             Self::Lock(qc) | Self::Done(qc) => out.extend_from_slice(&qc.value.0),
             Self::Coin(share) => out.extend_from_slice(&share.value),
             Self::Ready(nonces) => write_nonces(nonces, &mut out),
-            Self::SignReq(signers) => {
+            Self::Commit {
+                value,
+                nonces,
+                share,
+            } => {
+                let extra = commit_extra(share.as_ref(), nonces);
+                out.extend_from_slice(&commit_body(value, &extra));
+            }
+            Self::SignReq { session, signers } => {
+                out.extend_from_slice(&session.0);
                 write_count(signers.len(), &mut out);
                 for signer in signers {
                     out.extend_from_slice(&signer.member.0.to_be_bytes());
@@ -45,21 +58,17 @@ impl Content {
                     write_nonces(&signer.nonces, &mut out);
                 }
             }
-            Self::Share { request, shares } => {
-                out.extend_from_slice(&request.0);
-                out.push(u8::try_from(shares.len()).unwrap_or(u8::MAX));
-                for (suite, share) in shares {
-                    out.push(suite.byte());
-                    out.push(u8::try_from(share.len()).unwrap_or(u8::MAX));
-                    out.extend_from_slice(share);
-                }
-            }
+            Self::Share(share) => SessionShare::write_option(Some(share), &mut out),
         }
         out
     }
 
     fn proof(&self, out: &mut Vec<u8>) {
         match self {
+            Self::Propose0 { list, .. } => list.write(out),
+            Self::Commit { nonces, share, .. } => {
+                write_bytes(&commit_extra(share.as_ref(), nonces), out);
+            }
             Self::Timeout { proof, .. } => LockProof::write_option(proof.as_ref(), out),
             Self::Propose {
                 list, tc, proof, ..
@@ -81,11 +90,12 @@ impl Content {
                 write_coin(coin, out);
             }
             Self::Obs { .. }
+            | Self::Prepare(_)
             | Self::Vote(_)
             | Self::Ack(_)
             | Self::Ready(_)
-            | Self::SignReq(_)
-            | Self::Share { .. } => {}
+            | Self::SignReq { .. }
+            | Self::Share(_) => {}
         }
     }
 
@@ -140,14 +150,22 @@ impl Content {
                 coin: read_coin(reader)?,
             },
             MessageKind::Ready => Self::Ready(read_nonces(&mut b)?),
-            MessageKind::SignReq => Self::SignReq(read_signers(&mut b)?),
-            MessageKind::Share => read_share(&mut b)?,
-            MessageKind::Propose0 | MessageKind::Prepare | MessageKind::Commit => {
-                return Err(DecodeError::Invalid {
-                    field: "kind",
-                    reason: "view 0 is not spoken by this version",
-                });
-            }
+            MessageKind::SignReq => Self::SignReq {
+                session: Digest(b.array("request session")?),
+                signers: read_signers(&mut b)?,
+            },
+            MessageKind::Share => Self::Share(SessionShare::read_option(&mut b)?.ok_or(
+                DecodeError::Invalid {
+                    field: "share present",
+                    reason: "must be 1",
+                },
+            )?),
+            MessageKind::Propose0 => Self::Propose0 {
+                value: Digest(b.array("value")?),
+                list: Arc::new(Value::read(reader)?),
+            },
+            MessageKind::Prepare => Self::Prepare(Digest(b.array("value")?)),
+            MessageKind::Commit => read_commit(&mut b, reader)?,
         };
         b.finish()?;
         Ok(content)
@@ -235,6 +253,34 @@ impl Reply {
         }
         out
     }
+}
+
+/// What COMMIT brings beside its vote; the signed body holds its hash.
+pub(crate) fn commit_extra(share: Option<&SessionShare>, nonces: &[NonceCommitments]) -> Vec<u8> {
+    let mut extra = Vec::new();
+    SessionShare::write_option(share, &mut extra);
+    write_nonces(nonces, &mut extra);
+    extra
+}
+
+fn read_commit(body: &mut Reader<'_>, rest: &mut Reader<'_>) -> Result<Content, DecodeError> {
+    let value = Digest(body.array("value")?);
+    let named = Digest(body.array("commit extra hash")?);
+    let extra = read_bytes(rest)?;
+    if sha256(&[extra]) != named {
+        return Err(DecodeError::Invalid {
+            field: "commit extra",
+            reason: "must be what the signed body holds the hash of",
+        });
+    }
+    let mut extra = Reader::new(extra);
+    let content = Content::Commit {
+        share: SessionShare::read_option(&mut extra)?,
+        value,
+        nonces: read_nonces(&mut extra)?,
+    };
+    extra.finish()?;
+    Ok(content)
 }
 
 fn read_signed(
@@ -352,16 +398,25 @@ fn read_bytes<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
 }
 
 fn write_list(list: Option<&Value>, out: &mut Vec<u8>) {
-    write_count(list.map_or(0, |l| l.contributors.len()), out);
-    if let Some(list) = list {
-        list.write(out);
+    match list {
+        None => out.push(0),
+        Some(list) => {
+            out.push(1);
+            list.write(out);
+        }
     }
 }
 
-/// A value with its count in front; a count of zero means that there is none.
+/// An optional value: one byte says whether it is there.
 fn read_list(reader: &mut Reader<'_>) -> Result<Option<Arc<Value>>, DecodeError> {
-    let value = Value::read(reader)?;
-    Ok((!value.contributors.is_empty()).then(|| Arc::new(value)))
+    match reader.u8("value present")? {
+        0 => Ok(None),
+        1 => Value::read(reader).map(|value| Some(Arc::new(value))),
+        _ => Err(DecodeError::Invalid {
+            field: "value present",
+            reason: "must be 0 or 1",
+        }),
+    }
 }
 
 fn read_signers(reader: &mut Reader<'_>) -> Result<Vec<Signer>, DecodeError> {
@@ -375,21 +430,4 @@ fn read_signers(reader: &mut Reader<'_>) -> Result<Vec<Signer>, DecodeError> {
         });
     }
     Ok(signers)
-}
-
-fn read_share(reader: &mut Reader<'_>) -> Result<Content, DecodeError> {
-    let request = Digest(reader.array("share request")?);
-    let count = reader.u8("share suites")?;
-    let mut shares: Shares = Vec::new();
-    for _ in 0..count {
-        let suite = Suite::from_byte(reader.u8("share suite")?)
-            .filter(|s| shares.last().is_none_or(|(last, _)| last < s))
-            .ok_or(DecodeError::Invalid {
-                field: "share suite",
-                reason: "must be known and strictly ascending",
-            })?;
-        let len = usize::from(reader.u8("share length")?);
-        shares.push((suite, reader.take(len, "share")?.to_vec()));
-    }
-    Ok(Content::Share { request, shares })
 }

@@ -112,7 +112,8 @@ impl Network {
             .into_record(manifest.epoch, manifest.hash());
         let terms = Arc::new(manifest.terms(network).expect("terms"));
         let suite = FrostSuite::new(network, &manifest, &record).expect("keys");
-        let verifier = Verifier::new(Arc::new(suite), terms);
+        let suite = Arc::new(suite);
+        let verifier = Verifier::new(Arc::clone(&suite) as _, terms);
         let nodes = outputs
             .into_iter()
             .zip(&identities)
@@ -127,6 +128,7 @@ impl Network {
             })
             .expect("params"),
             keys: MemberKeys::new(
+                Arc::clone(&suite),
                 Arc::clone(identity),
                 output.keys,
                 output.coin,

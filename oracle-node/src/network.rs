@@ -163,11 +163,13 @@ impl Network {
     ///
     /// # Errors
     /// Keys that do not fit together.
-    pub fn verifier(&self) -> Result<Verifier, NetworkError> {
+    pub fn keys(&self) -> Result<(Arc<FrostSuite>, Verifier), NetworkError> {
         let (manifest, record) = self.pin.newest();
         let scheme = FrostSuite::new(self.id, manifest, record)?;
         let terms = manifest.terms(self.id)?;
-        Ok(Verifier::new(Arc::new(scheme), Arc::new(terms)))
+        let scheme = Arc::new(scheme);
+        let verifier = Verifier::new(Arc::clone(&scheme) as _, Arc::new(terms));
+        Ok((scheme, verifier))
     }
 }
 

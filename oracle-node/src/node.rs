@@ -138,7 +138,7 @@ impl Node {
             &network,
             params.skew_rounds.saturating_add(params.fence_block),
         )?;
-        let verifier = network.verifier()?;
+        let (public, verifier) = network.keys()?;
         let metrics = Arc::new(Metrics::new());
         for share in &shares {
             metrics.usable_share(network.manifest().epoch, share.suite());
@@ -163,6 +163,7 @@ impl Node {
         )?;
         let pool = Arc::new(pool);
         let keys = MemberKeys::new(
+            public,
             Arc::new(identity),
             shares,
             coin,

@@ -184,10 +184,16 @@ fn serve<K: Keys>(
 
 #[cfg(test)]
 mod tests {
-    use touchstone_consensus::{Content, keys::NonceKey};
-    use touchstone_consensus::{Shares, Signer};
+    use std::sync::Arc;
+
+    use touchstone_consensus::{
+        Content, NonceUse,
+        keys::{NonceKey, Shares},
+    };
     use touchstone_crypto::CoinShare;
-    use touchstone_types::{Header, MemberSignature, NonceCommitments, Statement, Suite, View};
+    use touchstone_types::{
+        Header, MemberSignature, NonceCommitments, SigningSession, Suite, View,
+    };
 
     use super::*;
 
@@ -217,12 +223,7 @@ mod tests {
             }]
         }
 
-        fn sign_shares(
-            &mut self,
-            key: NonceKey,
-            _: &[Signer],
-            _: &Statement,
-        ) -> Result<Shares, ShareError> {
+        fn sign_shares(&mut self, key: NonceKey, _: &SigningSession) -> Result<Shares, ShareError> {
             let had = self.nonces.remove(&key);
             had.then(Vec::new).ok_or(ShareError::NoNonce(key))
         }
@@ -234,12 +235,13 @@ mod tests {
 
     fn share(round: u64) -> Draft {
         Draft::Share {
-            coordinator: MemberId(0),
-            session: 1,
-            slot: 0,
-            signers: Vec::new(),
-            request: Digest([0; 32]),
-            statement: Box::new(crate::history::tests::attestation(round).statement),
+            nonce: NonceUse::Session(View(0)),
+            view: View(1),
+            instance: 0,
+            session: Arc::new(SigningSession {
+                statement: crate::history::tests::attestation(round).statement,
+                signers: Vec::new(),
+            }),
         }
     }
 

@@ -1,6 +1,5 @@
-//! The deterministic simulator, the adversary, end-to-end stories and the shared vectors
+//! End-to-end stories in real processes, the impaired network that they run over, and the shared vectors
 
 pub mod live;
 pub mod relay;
-pub mod sim;
 pub mod vectors;

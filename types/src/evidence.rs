@@ -55,7 +55,8 @@ pub enum Evidence {
     BadShare {
         /// The signed COMMIT or SHARE.
         share: SignedHeader,
-        /// Its body, which begins with the [`SessionShare`].
+        /// Of a SHARE the signed body, which is the [`SessionShare`]. Of a COMMIT the value (32 bytes), and then what the signed body
+        /// holds the hash of, which begins with the [`SessionShare`]; see [`commit_body`].
         body: Vec<u8>,
         /// The session.
         session: SigningSession,
@@ -220,15 +221,29 @@ impl Evidence {
         let Self::BadShare { share, body, .. } = self else {
             return Err(EvidenceError::Mismatch("a share"));
         };
-        let header = &share.header;
-        if !matches!(header.kind, MessageKind::Commit | MessageKind::Share)
-            || header.body_hash != sha256(&[body])
-        {
+        let (signed, given) = match (share.header.kind, body.split_first_chunk::<32>()) {
+            (MessageKind::Share, _) => (sha256(&[body]), body.as_slice()),
+            (MessageKind::Commit, Some((value, extra))) => {
+                (sha256(&[&commit_body(&Digest(*value), extra)]), extra)
+            }
+            _ => return Err(EvidenceError::Mismatch("the body")),
+        };
+        if share.header.body_hash != signed {
             return Err(EvidenceError::Mismatch("the body"));
         }
-        SessionShare::read_option(&mut Reader::new(body))?
+        SessionShare::read_option(&mut Reader::new(given))?
             .ok_or(EvidenceError::Mismatch("a body without a share"))
     }
+}
+
+/// The signed body of a COMMIT, `value (32) | SHA-256(extra)`: a quorum of them is shown without the shares and nonces in `extra`.
+pub fn commit_body(value: &Digest, extra: &[u8]) -> [u8; 64] {
+    let mut body = [0; 64];
+    let bytes = value.0.into_iter().chain(sha256(&[extra]).0);
+    for (slot, byte) in body.iter_mut().zip(bytes) {
+        *slot = byte;
+    }
+    body
 }
 
 fn invalid(field: &'static str, reason: &'static str) -> DecodeError {

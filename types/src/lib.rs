@@ -33,7 +33,7 @@ pub use attestation::{Attestation, AttestationError, SignedObservation};
 pub use bytes::{DecodeError, Reader};
 pub use committee::{Committee, CommitteeError, MAX_MEMBERS, MemberSet};
 pub use epoch::{EpochRecord, EpochRecordError, GroupSignatureEntry, SuiteKeys};
-pub use evidence::{EVIDENCE_VERSION, Evidence, EvidenceError, SignedHeader};
+pub use evidence::{EVIDENCE_VERSION, Evidence, EvidenceError, SignedHeader, commit_body};
 pub use feed::{FEED_NAME_MAX, FeedName, FeedNameError};
 pub use header::{HEADER_BYTES, Header, MemberSignature, MessageKind};
 pub use ids::{Digest, Epoch, MemberId, NetworkId, Round, SUITES, Suite, View, sha256};

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use touchstone_types::{
     Committee, DecodeError, Digest, Epoch, Evidence, EvidenceError, Header, MemberId,
     MemberSignature, MessageKind, NetworkId, NonceCommitments, Reader, Round, SessionShare,
-    SessionSigner, SignedHeader, SigningSession, Statement, Suite, View, sha256,
+    SessionSigner, SignedHeader, SigningSession, Statement, Suite, View, commit_body, sha256,
 };
 
 const NETWORK: NetworkId = NetworkId(Digest([1; 32]));
@@ -346,4 +346,26 @@ proptest! {
             prop_assert_ne!(changed.id(), evidence.id());
         }
     }
+}
+
+#[test]
+fn a_commit_is_judged_by_what_its_signed_body_holds_the_hash_of() {
+    let session = session(&[0, 1, 3]);
+    let extra = body(&share(&session));
+    let value = sha256(&[b"value"]);
+    let signed_body = commit_body(&value, &extra);
+    let whole = [value.0.as_slice(), &extra].concat();
+    let header = header(MessageKind::Commit, 3, &signed_body);
+    let good = evidence((header, whole.clone(), session.clone()));
+    assert_eq!(good.check_form(), Ok(()));
+    assert_eq!(good.share(), Ok(share(&session)));
+    assert_eq!(Evidence::from_bytes(&good.to_bytes()).as_ref(), Ok(&good));
+    for at in 0..whole.len() {
+        let mut other = whole.clone();
+        other[at] ^= 1;
+        let bent = evidence((header, other, session.clone()));
+        assert_eq!(bent.check_form(), Err(EvidenceError::Mismatch("the body")));
+    }
+    let short = evidence((header, whole[..31].to_vec(), session));
+    assert_eq!(short.check_form(), Err(EvidenceError::Mismatch("the body")));
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use touchstone_types::{Digest, MemberId, MemberSet, Observation, Report, SignedObservation};
+use touchstone_types::{Digest, MemberId, MemberSet, Observation, SignedObservation, View};
 
-use super::{Ctx, Held, RoundState, sign::Signing};
+use super::{Ctx, Held, RoundState};
 use crate::{
     coverage::Rule,
     message::{Decision, Reply},
@@ -29,7 +29,7 @@ impl Decided {
 }
 
 impl<R: Rules> RoundState<R> {
-    /// D4, D5: a member that sent TIMEOUT, PROPOSE or STATUS waits for this round's decision.
+    /// D5, D6: a member that sent TIMEOUT, PROPOSE or STATUS waits for this round's decision.
     pub(super) fn ask(&mut self, ctx: &mut Ctx<'_>, from: MemberId) {
         if from == ctx.me {
             return;
@@ -45,30 +45,38 @@ impl<R: Rules> RoundState<R> {
         }
     }
 
-    /// D3.
+    /// D4.
     pub(super) fn on_decide(&mut self, ctx: &mut Ctx<'_>, decision: &Decision) {
+        self.witness_qc(ctx, &decision.qc);
         if self.decided.is_some() {
             return;
         }
-        if let Some(election) = ctx
-            .scheme
-            .elect(self.round, decision.qc.view, &decision.coin)
-        {
-            let decision = Decision {
-                qc: Arc::clone(&decision.qc),
-                coin: election.shares.to_vec(),
-            };
-            self.decide(ctx, decision, Rule::DecideByReply);
+        let coin = if decision.qc.view == View(0) {
+            Some(Vec::new())
+        } else {
+            let election = ctx
+                .scheme
+                .elect(self.round, decision.qc.view, &decision.coin);
+            election.map(|e| e.shares.to_vec())
+        };
+        if let Some(coin) = coin {
+            let qc = Arc::clone(&decision.qc);
+            self.decide(ctx, Decision { qc, coin }, Rule::DecideByReply);
         }
     }
 
-    /// D1 to D4.
+    /// D1 to D5.
     pub(super) fn decide(&mut self, ctx: &mut Ctx<'_>, decision: Decision, rule: Rule) {
         if self.decided.is_some() {
             return;
         }
         ctx.fire(rule);
         self.timed_out = true;
+        ctx.pace.decided(decision.qc.view);
+        if let (View(0), Some(since)) = (decision.qc.view, self.quorum_at_us) {
+            // PROPOSE0, PREPARE and COMMIT.
+            ctx.pace.sample(ctx.now.mono_us.saturating_sub(since) / 3);
+        }
         self.far.clear();
         let waiting = MemberSet(self.asked.0 & !self.answered.0);
         if R::ANSWER_ASKERS && !waiting.is_empty() {
@@ -84,7 +92,7 @@ impl<R: Rules> RoundState<R> {
         self.try_report(ctx);
     }
 
-    /// D6: computes the report once all observations of the decided value are held; asks everybody for what is missing. At
+    /// D7: computes the report once all observations of the decided value are held; asks everybody for what is missing. At
     /// least `f + 1` honest members voted for the value, so they hold it, or else the round's certificate.
     pub(super) fn try_report(&mut self, ctx: &mut Ctx<'_>) {
         let Some(decided) = &self.decided else {
@@ -93,14 +101,12 @@ impl<R: Rules> RoundState<R> {
         if self.signing.is_some() {
             return;
         }
-        let hash = decided.value();
-        let value = self.values.get(&hash).map(|(_, value)| Arc::clone(value));
-        if let Some(value) = &value
-            && let Some(report) = self.report(ctx.terms, value)
-        {
-            self.start_signing(ctx, value, report);
-        } else if !decided.fetched {
-            let have = value.map_or(MemberSet::default(), |v| self.held_of(&v));
+        let (hash, fetched) = (decided.value(), decided.fetched);
+        if let Some(report) = self.report_of(ctx.terms, hash) {
+            self.start_signing(ctx, hash, &report);
+        } else if !fetched {
+            let list = self.values.get(&hash).map(|c| Arc::clone(&c.list));
+            let have = list.map_or(MemberSet::default(), |list| self.held_of(&list));
             if let Some(decided) = &mut self.decided {
                 decided.fetched = true;
             }
@@ -111,18 +117,7 @@ impl<R: Rules> RoundState<R> {
         }
     }
 
-    fn start_signing(&mut self, ctx: &mut Ctx<'_>, value: &Value, report: Report) {
-        let observations = self.signed_observations(value);
-        let nonces = self.held_all(value).unwrap_or_default();
-        let nonces = nonces
-            .into_iter()
-            .map(|h| (h.signed.header.member, h.observation.nonces.clone()))
-            .collect();
-        self.signing = Some(Signing::new(ctx, self.round, report, observations, nonces));
-        self.begin_signing(ctx);
-    }
-
-    /// D7.
+    /// D8.
     pub(super) fn on_fetch(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -130,13 +125,12 @@ impl<R: Rules> RoundState<R> {
         hash: Digest,
         have: MemberSet,
     ) {
-        let Some((_, list)) = self.values.get(&hash) else {
+        let Some(list) = self.values.get(&hash).map(|c| Arc::clone(&c.list)) else {
             return;
         };
-        let Some(held) = self.held_all(list) else {
+        let Some(held) = self.held_all(&list) else {
             return;
         };
-        let list = Arc::clone(list);
         let missing = held
             .into_iter()
             .filter(|h| !have.contains(h.signed.header.member));
@@ -161,10 +155,7 @@ impl<R: Rules> RoundState<R> {
         if !self.wanted.contains(&hash) {
             return;
         }
-        let view = self.view;
-        self.values
-            .entry(hash)
-            .or_insert_with(|| (view, Arc::clone(list)));
+        self.keep_value(ctx, hash, list, None);
         for signed in observations {
             let key = (signed.header.member, signed.header.body_hash);
             if self.held(key.0, key.1).is_some() {
@@ -196,10 +187,8 @@ impl<R: Rules> RoundState<R> {
             .saturating_mul(4);
         if self.other_observations.len() > most {
             let values = &self.values;
-            self.other_observations.retain(|key, _| {
-                let names = |(_, value): &(_, Arc<Value>)| value.contributors.contains(key);
-                values.values().any(names)
-            });
+            self.other_observations
+                .retain(|key, _| values.values().any(|c| c.list.contributors.contains(key)));
         }
     }
 }

@@ -2,35 +2,42 @@
 //!
 //! | module | part of the round | rules of docs/protocol.md |
 //! |---|---|---|
-//! | [`observe`] | observations, and the end of view 0 | O1 to O5, E1 |
-//! | [`view`] | the asynchronous views | V1 to V17 |
-//! | [`decide`] | the decision, and what others are told of it | D1 to D7 |
-//! | [`sign`] | signing the decided report | S1 to S9 |
+//! | [`observe`] | observations | O1 to O3 |
+//! | [`optimistic`] | view 0 | Z1 to Z10, V1 |
+//! | [`view`] | the asynchronous views | V2 to V16 |
+//! | [`session`] | values, reports and the sessions that belong to them | |
+//! | [`decide`] | the decision, and what others are told of it | D1 to D8 |
+//! | [`sign`] | signing the decided report | S1 to S11 |
 
 mod decide;
 mod observe;
+mod optimistic;
+mod session;
 mod sign;
 mod view;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     marker::PhantomData,
     sync::Arc,
 };
 
 use touchstone_types::{
-    Attestation, Digest, MemberId, MemberSet, MemberSignature, MessageKind, Observation, Report,
-    Round, SignedObservation, Terms, View,
+    Attestation, Digest, Evidence, Header, MemberId, MemberSet, MemberSignature, MessageKind,
+    Observation, Report, Round, SignedHeader, SignedObservation, Status, Terms, View,
 };
 
-use self::{decide::Decided, sign::Signing, view::ViewState};
+use self::{
+    decide::Decided, optimistic::View0, session::Candidate, sign::Signing, view::ViewState,
+};
 use crate::{
     coverage::{Coverage, Rule},
     message::{Content, Reply, Signed},
+    pace::Pace,
     params::{Params, Rules},
-    proof::{LockProof, Standing, Value},
+    proof::{LockProof, Qc, Standing, Tc, Value},
     scheme::Scheme,
-    step::{Draft, Effect, Fault, FaultKind, Now, SignedHeader, Step, To},
+    step::{Draft, Effect, Fault, FaultKind, Now, Step, To},
 };
 
 /// What a round needs from the core while it handles one input.
@@ -41,8 +48,11 @@ pub(crate) struct Ctx<'a> {
     pub(crate) scheme: &'a Arc<dyn Scheme>,
     pub(crate) terms: &'a Terms,
     pub(crate) tag: Digest,
-    /// Feeds that the newest certificate prices, by index.
-    pub(crate) priced: &'a BTreeSet<u16>,
+    /// Who leads view 0 of this round, as far as this member knows.
+    pub(crate) leader: MemberId,
+    /// The last round that priced each feed, by index.
+    pub(crate) priced: &'a BTreeMap<u16, Round>,
+    pub(crate) pace: &'a mut Pace,
     pub(crate) step: &'a mut Step,
     pub(crate) coverage: &'a mut Coverage,
 }
@@ -76,13 +86,25 @@ struct Held {
     observation: Arc<Observation>,
 }
 
+impl Held {
+    fn carries(&self, feed: u16) -> bool {
+        let feeds = &self.observation.feeds;
+        feeds.binary_search_by(|f| f.feed_index.cmp(&feed)).is_ok()
+    }
+}
+
 /// A place for one message of one member.
 type Slot = (MessageKind, View, u16, MemberId);
+
+fn slot(header: &Header) -> Slot {
+    (header.kind, header.view, header.instance, header.member)
+}
 
 /// The state of one round.
 pub(crate) struct RoundState<R> {
     round: Round,
-    started: bool,
+    /// When the member observed, in monotonic microseconds.
+    started_at_us: Option<u64>,
     /// The first body seen in each slot, to drop what is repeated and to report what contradicts it.
     slots: BTreeMap<Slot, SignedHeader>,
     /// Each member's first observation.
@@ -91,6 +113,7 @@ pub(crate) struct RoundState<R> {
     other_observations: BTreeMap<(MemberId, Digest), Held>,
     /// When a quorum of observations was held, in monotonic microseconds.
     quorum_at_us: Option<u64>,
+    view_0: View0,
     timed_out: bool,
     timeouts: BTreeMap<MemberId, (Standing, MemberSignature)>,
     timeout_proof: Option<LockProof>,
@@ -99,8 +122,8 @@ pub(crate) struct RoundState<R> {
     in_view: ViewState,
     /// Messages of views above the own one, for when the member gets there.
     far: BTreeMap<MemberId, BTreeMap<View, Vec<Signed>>>,
-    /// Values that were proposed and may be decided yet, with the view in which they were.
-    values: BTreeMap<Digest, (View, Arc<Value>)>,
+    /// Values that were proposed and may be decided yet.
+    values: BTreeMap<Digest, Candidate>,
     /// Values whose parts were asked for.
     wanted: BTreeSet<Digest>,
     served: BTreeMap<(MemberId, Digest), u8>,
@@ -112,6 +135,8 @@ pub(crate) struct RoundState<R> {
     early: Vec<Signed>,
     wants: MemberSet,
     outcome: Option<Arc<Attestation>>,
+    /// The value behind the outcome, if it is known.
+    signed_value: Option<Digest>,
     rules: PhantomData<R>,
 }
 
@@ -119,11 +144,12 @@ impl<R: Rules> RoundState<R> {
     pub(crate) fn new(round: Round) -> Self {
         Self {
             round,
-            started: false,
+            started_at_us: None,
             slots: BTreeMap::new(),
             observations: BTreeMap::new(),
             other_observations: BTreeMap::new(),
             quorum_at_us: None,
+            view_0: View0::default(),
             timed_out: false,
             timeouts: BTreeMap::new(),
             timeout_proof: None,
@@ -141,6 +167,7 @@ impl<R: Rules> RoundState<R> {
             early: Vec::new(),
             wants: MemberSet::default(),
             outcome: None,
+            signed_value: None,
             rules: PhantomData,
         }
     }
@@ -177,6 +204,8 @@ impl<R: Rules> RoundState<R> {
             self.values.len(),
             self.early.len(),
             self.served.len(),
+            self.view_0.kept(),
+            self.signing.as_ref().map_or(0, Signing::kept),
             far,
         ]
         .into_iter()
@@ -186,6 +215,9 @@ impl<R: Rules> RoundState<R> {
     pub(crate) fn on_signed(&mut self, ctx: &mut Ctx<'_>, message: Signed) {
         match message.content {
             Content::Obs { .. } => self.on_observation(ctx, &message),
+            Content::Propose0 { .. } => self.on_propose_0(ctx, &message),
+            Content::Prepare(value) => self.on_prepare(ctx, &message, value),
+            Content::Commit { value, .. } => self.on_commit(ctx, message, value),
             Content::Timeout { .. } => self.on_timeout(ctx, &message),
             Content::Vote(value) => self.on_vote(ctx, &message, value),
             Content::Ack(value) => self.on_ack(ctx, &message, value),
@@ -194,7 +226,7 @@ impl<R: Rules> RoundState<R> {
             | Content::Done(_)
             | Content::Coin(_)
             | Content::Status { .. } => self.on_view_message(ctx, message),
-            Content::Ready(_) | Content::SignReq(_) | Content::Share { .. } => {
+            Content::Ready(_) | Content::SignReq { .. } | Content::Share(_) => {
                 self.on_signing(ctx, message);
             }
         }
@@ -217,33 +249,62 @@ impl<R: Rules> RoundState<R> {
     pub(crate) fn deadline_us(&self, params: &Params) -> Option<u64> {
         let grace = self.grace_deadline_us(params);
         let signing = self.signing.as_ref().and_then(|s| s.deadline_us(params));
-        grace.into_iter().chain(signing).min()
+        let view_0 = self.view_0_deadline_us(params);
+        grace.into_iter().chain(signing).chain(view_0).min()
     }
 
     pub(crate) fn on_tick(&mut self, ctx: &mut Ctx<'_>) {
+        self.tick_view_0(ctx);
         self.propose(ctx);
         self.tick_signing(ctx);
     }
 
     /// Whether the message is the first of its slot. A second body of the same slot is reported.
     fn first(&mut self, ctx: &mut Ctx<'_>, message: &Signed) -> bool {
-        let h = message.header;
-        let second = SignedHeader {
-            header: h,
-            signature: message.signature,
-        };
-        let slot = (h.kind, h.view, h.instance, h.member);
-        let Some(first) = self.slots.get(&slot) else {
-            self.slots.insert(slot, second);
-            return true;
-        };
-        if first.header.body_hash != h.body_hash {
-            ctx.fire(Rule::Equivocation);
-            let first = *first;
-            let kind = FaultKind::Equivocation { first, second };
-            ctx.fault(Some(h.member), self.round, kind);
+        let signed = message.signed_header();
+        if self.contradicts(ctx, &signed) {
+            return false;
         }
-        false
+        match self.slots.entry(slot(&signed.header)) {
+            Entry::Vacant(place) => {
+                place.insert(signed);
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
+    }
+
+    /// E1: whether the slot holds another body.
+    fn contradicts(&mut self, ctx: &mut Ctx<'_>, second: &SignedHeader) -> bool {
+        let first = match self.slots.get(&slot(&second.header)) {
+            Some(first) if first.header.body_hash != second.header.body_hash => *first,
+            _ => return false,
+        };
+        ctx.fire(Rule::Contradiction);
+        let member = second.header.member;
+        let second = *second;
+        let evidence = Box::new(Evidence::Contradiction { first, second });
+        ctx.fault(Some(member), self.round, FaultKind::Evidence(evidence));
+        true
+    }
+
+    /// E1: what stands in a certificate is compared with what its signers said to this member.
+    fn witness(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        signed: impl Iterator<Item = (Header, MemberSignature)>,
+    ) {
+        for (header, signature) in signed {
+            self.contradicts(ctx, &SignedHeader { header, signature });
+        }
+    }
+
+    fn witness_qc(&mut self, ctx: &mut Ctx<'_>, qc: &Qc) {
+        self.witness(ctx, qc.signed(ctx.tag, self.round));
+    }
+
+    fn witness_tc(&mut self, ctx: &mut Ctx<'_>, tc: &Tc) {
+        self.witness(ctx, tc.signed(ctx.tag, self.round));
     }
 
     /// The observation that a value names, if it is held.
@@ -287,24 +348,48 @@ impl<R: Rules> RoundState<R> {
 
     /// Closes the round by a certificate from outside, adding the observations where they are held.
     pub(crate) fn close(&mut self, terms: &Terms, certificate: &Attestation) -> Arc<Attestation> {
+        let decided = self.decided.as_ref().map(Decided::value);
+        let locked = self.lock.as_ref().map(|l| l.qc.value);
+        let candidates = decided.into_iter().chain(locked);
+        let candidates: Vec<_> = candidates.chain(self.view_0.values()).collect();
+        let fits = |hash: &Digest| {
+            let report = self.report_of(terms, *hash);
+            report.is_some_and(|r| r.statement == certificate.statement)
+        };
+        self.signed_value = candidates.into_iter().find(fits);
         let mut attestation = certificate.clone();
-        let candidates = self.decided.as_ref().map(|d| d.value());
-        let candidates = candidates
-            .into_iter()
-            .chain(self.lock.as_ref().map(|l| l.qc.value));
-        for hash in candidates.collect::<Vec<_>>() {
-            let Some((_, value)) = self.values.get(&hash) else {
-                continue;
-            };
-            let fits = |r: &Report| r.statement == certificate.statement;
-            if self.report(terms, value).as_ref().is_some_and(fits) {
-                attestation.observations = self.signed_observations(value);
-                break;
-            }
+        if let Some(list) = self.signed_list() {
+            attestation.observations = self.signed_observations(&list);
         }
         let attestation = Arc::new(attestation);
         self.outcome = Some(Arc::clone(&attestation));
         attestation
+    }
+
+    fn signed_list(&self) -> Option<Arc<Value>> {
+        let candidate = self.values.get(&self.signed_value?)?;
+        Some(Arc::clone(&candidate.list))
+    }
+
+    /// Who may lead view 0 of a later round: the contributors of the signed value that observed every feed that it prices, or all
+    /// contributors if there is none such. Everybody who holds the value says the same.
+    pub(crate) fn leaders(&self) -> Option<Vec<MemberId>> {
+        let (list, outcome) = (self.signed_list()?, self.outcome.as_ref()?);
+        let leaves = outcome.leaves.iter().zip(0u16..);
+        let priced = leaves.filter(|(leaf, _)| !leaf.status.contains(Status::UNAVAILABLE));
+        let priced: Vec<u16> = priced.map(|(_, feed)| feed).collect();
+        let complete = |(member, hash): &&(MemberId, Digest)| {
+            let held = self.held(*member, *hash);
+            held.is_some_and(|h| priced.iter().all(|feed| h.carries(*feed)))
+        };
+        let contributors = &list.contributors;
+        let leaders: Vec<_> = contributors.iter().filter(complete).collect();
+        let leaders = if leaders.is_empty() {
+            contributors.iter().collect()
+        } else {
+            leaders
+        };
+        Some(leaders.into_iter().map(|(member, _)| *member).collect())
     }
 
     /// What this member decided, if it got as far as the report.

@@ -1,23 +1,22 @@
-//! Observations, and the end of view 0.
+//! Observations.
 
 use std::{collections::btree_map::Entry, sync::Arc};
 
-use touchstone_types::{MessageKind, View};
+use touchstone_types::{MessageKind, SignedHeader, View};
 
 use super::{Ctx, Held, RoundState};
 use crate::{
     coverage::Rule,
     message::{Content, Signed},
     params::Rules,
-    proof::{Standing, Tc},
-    step::{Draft, Effect, SignedHeader, To},
+    step::Effect,
 };
 
 impl<R: Rules> RoundState<R> {
     /// O1, O2.
     pub(crate) fn start(&mut self, ctx: &mut Ctx<'_>, rule: Rule) {
-        if !self.started {
-            self.started = true;
+        if self.started_at_us.is_none() {
+            self.started_at_us = Some(ctx.now.mono_us);
             ctx.fire(rule);
             ctx.step.effects.push(Effect::Observe(self.round));
         }
@@ -41,7 +40,7 @@ impl<R: Rules> RoundState<R> {
         self.on_new_observations(ctx);
     }
 
-    /// O2 to O4: keeps a member's first observation, whether the member sent it or somebody who was asked for it. A proposal
+    /// O2, O3: keeps a member's first observation, whether the member sent it or somebody who was asked for it. A proposal
     /// may name it from now on, so nothing replaces it.
     pub(super) fn store(&mut self, ctx: &mut Ctx<'_>, held: Held) {
         let (header, signature) = (held.signed.header, held.signed.signature);
@@ -59,8 +58,10 @@ impl<R: Rules> RoundState<R> {
         }
         if self.observations.len() >= ctx.terms.committee.quorum() && self.quorum_at_us.is_none() {
             self.quorum_at_us = Some(ctx.now.mono_us);
-            // O4: the optimistic view is not part of this version, so there is nothing to wait for in it.
-            self.leave_view_0(ctx, Rule::Timeout);
+            if let Some(started) = self.started_at_us {
+                ctx.pace.sample(ctx.now.mono_us.saturating_sub(started));
+            }
+            self.start_timer(ctx);
         }
     }
 
@@ -69,59 +70,10 @@ impl<R: Rules> RoundState<R> {
         if self.decided.is_some() {
             self.try_report(ctx);
         } else {
+            self.propose_0(ctx);
+            self.try_prepare(ctx);
             self.propose(ctx);
             self.try_votes(ctx);
-        }
-    }
-
-    fn leave_view_0(&mut self, ctx: &mut Ctx<'_>, rule: Rule) {
-        if self.timed_out || self.decided.is_some() {
-            return;
-        }
-        self.timed_out = true;
-        ctx.fire(rule);
-        let content = Content::Timeout {
-            standing: Standing::default(),
-            proof: None,
-        };
-        let draft = Draft::Complete {
-            view: View(0),
-            instance: 0,
-            content,
-        };
-        ctx.send(To::All, self.round, draft);
-    }
-
-    /// O5, V1.
-    pub(super) fn on_timeout(&mut self, ctx: &mut Ctx<'_>, message: &Signed) {
-        let Content::Timeout { standing, proof } = &message.content else {
-            return;
-        };
-        self.ask(ctx, message.header.member);
-        if self.decided.is_some() || self.view > View(0) || !self.first(ctx, message) {
-            return;
-        }
-        let entry = (standing.clone(), message.signature);
-        self.timeouts.insert(message.header.member, entry);
-        if standing.lock.is_some() && self.timeout_proof.is_none() {
-            // Two locks of view 0 would need two quorums of PREPARE, so one proof is the proof of all.
-            self.timeout_proof.clone_from(proof);
-        }
-        if self.timeouts.len() >= ctx.terms.committee.one_honest() {
-            self.leave_view_0(ctx, Rule::TimeoutJoined);
-        }
-        if self.timeouts.len() >= ctx.terms.committee.quorum() {
-            ctx.fire(Rule::EnterFirst);
-            let standings = self
-                .timeouts
-                .iter()
-                .map(|(m, (s, sig))| (*m, s.clone(), *sig));
-            let tc = Tc {
-                view: View(0),
-                standings: standings.collect(),
-            };
-            let proof = self.timeout_proof.clone();
-            self.enter(ctx, View(1), Arc::new(tc), proof);
         }
     }
 }

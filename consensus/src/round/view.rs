@@ -8,7 +8,7 @@ use std::{
 use touchstone_crypto::CoinShare;
 use touchstone_types::{Digest, MemberId, MemberSet, MemberSignature, MessageKind, View};
 
-use super::{Ctx, RoundState};
+use super::{Ctx, RoundState, session::signers_in};
 use crate::{
     coverage::Rule,
     message::{Content, Decision, Reply, Signed},
@@ -52,7 +52,7 @@ pub(super) struct ViewState {
     highest: Option<LockProof>,
 }
 
-fn certificate(
+pub(super) fn certificate(
     kind: MessageKind,
     view: View,
     instance: MemberId,
@@ -66,6 +66,7 @@ fn certificate(
         value,
         signers: votes.keys().copied().collect(),
         signatures: votes.values().copied().collect(),
+        extras: Vec::new(),
     })
 }
 
@@ -79,7 +80,7 @@ impl<R: Rules> RoundState<R> {
         ctx.send(to, self.round, draft);
     }
 
-    /// V5, V15, V16: enters a view by right of the statements of the one before it.
+    /// V5, V15: enters a view by right of the statements of the one before it.
     pub(super) fn enter(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -92,15 +93,6 @@ impl<R: Rules> RoundState<R> {
         }
         let proof = proof.map(|p| self.with_known_coin(ctx, p));
         self.timed_out = true;
-        if let (true, Some(proof)) = (R::ADOPT_LOCK, &proof)
-            && self
-                .lock
-                .as_ref()
-                .is_none_or(|own| own.lock() < proof.lock())
-        {
-            ctx.fire(Rule::AdoptLock);
-            self.lock = Some(proof.clone());
-        }
         self.view = view;
         self.in_view = ViewState {
             tc: Some(tc),
@@ -120,6 +112,9 @@ impl<R: Rules> RoundState<R> {
             );
             !of_views || *v >= view
         });
+        if !R::COIN_AFTER_DONE {
+            self.open_coin(ctx, Rule::CoinByDone);
+        }
         self.propose(ctx);
         self.replay_far(ctx);
     }
@@ -167,15 +162,16 @@ impl<R: Rules> RoundState<R> {
             (lock.value, None)
         } else {
             if !self.may_propose(ctx) {
+                if !self.in_view.waited && self.quorum_at_us.is_some() {
+                    self.in_view.waited = true;
+                    ctx.fire(Rule::ProposeGrace);
+                }
                 return;
             }
             ctx.fire(Rule::ProposeOwn);
-            let held = self.observations.iter();
-            let contributors = held.map(|(m, h)| (*m, h.signed.header.body_hash)).collect();
-            let list = Arc::new(Value { contributors });
-            let value = list.hash(ctx.tag, self.round);
-            // Before the own proposal comes back from the vault others may have got it and ask for its observations.
-            self.keep_value(ctx, value, &list);
+            let nonces = tc.standings.iter();
+            let nonces = nonces.map(|(m, s, _)| (*m, s.nonces.clone())).collect();
+            let (value, list) = self.new_value(ctx, self.view, nonces);
             (value, Some(list))
         };
         self.in_view.mine = Some(value);
@@ -187,32 +183,6 @@ impl<R: Rules> RoundState<R> {
             proof,
         };
         self.say(ctx, To::All, ctx.me, content);
-    }
-
-    /// Whether a proposal of own observations may go out: a quorum is held, and either nothing is missed or the grace is over.
-    fn may_propose(&mut self, ctx: &mut Ctx<'_>) -> bool {
-        let Some(since) = self.quorum_at_us else {
-            return false;
-        };
-        let missed = |feed: &u16| {
-            let carries = |h: &&super::Held| {
-                h.observation
-                    .feeds
-                    .binary_search_by(|f| f.feed_index.cmp(feed))
-                    .is_ok()
-            };
-            self.observations.values().filter(carries).count() < ctx.terms.committee.priceable()
-        };
-        let all = self.observations.len() >= usize::from(ctx.terms.committee.n());
-        let grace_over = ctx.now.mono_us >= since.saturating_add(ctx.params.grace_us);
-        if all || grace_over || !ctx.priced.iter().any(missed) {
-            return true;
-        }
-        if !self.in_view.waited {
-            self.in_view.waited = true;
-            ctx.fire(Rule::ProposeGrace);
-        }
-        false
     }
 
     pub(super) fn grace_deadline_us(&self, params: &Params) -> Option<u64> {
@@ -256,9 +226,26 @@ impl<R: Rules> RoundState<R> {
             return;
         }
         match message.content {
-            Content::Propose { value, list, .. } => self.on_propose(ctx, h.member, value, list),
-            Content::Lock(qc) => self.on_lock(ctx, h.member, qc),
-            Content::Done(qc) => self.on_done(ctx, h.member, qc),
+            Content::Propose {
+                value,
+                list,
+                tc,
+                proof,
+            } => {
+                self.witness_tc(ctx, &tc);
+                if let Some(proof) = proof {
+                    self.witness_qc(ctx, &proof.qc);
+                }
+                self.on_propose(ctx, h.member, value, list, &tc);
+            }
+            Content::Lock(qc) => {
+                self.witness_qc(ctx, &qc);
+                self.on_lock(ctx, h.member, qc);
+            }
+            Content::Done(qc) => {
+                self.witness_qc(ctx, &qc);
+                self.on_done(ctx, h.member, qc);
+            }
             Content::Coin(share) => self.on_coin(ctx, h.member, share),
             Content::Status {
                 standing,
@@ -278,7 +265,7 @@ impl<R: Rules> RoundState<R> {
         }
     }
 
-    /// V17.
+    /// V16.
     fn keep_far(&mut self, ctx: &mut Ctx<'_>, message: Signed) {
         let h = message.header;
         let ahead = h.view.0.saturating_sub(self.view.0);
@@ -330,11 +317,11 @@ impl<R: Rules> RoundState<R> {
         from: MemberId,
         value: Digest,
         list: Option<Arc<Value>>,
+        tc: &Tc,
     ) {
-        if let Some(list) = &list {
-            self.keep_value(ctx, value, list);
-        } else if let Some((view, _)) = self.values.get_mut(&value) {
-            *view = self.view;
+        match &list {
+            Some(list) => self.keep_value(ctx, value, list, signers_in(tc, list)),
+            None => self.renew_value(value),
         }
         let proposal = Proposal {
             value,
@@ -352,24 +339,6 @@ impl<R: Rules> RoundState<R> {
             Entry::Occupied(_) => return,
         }
         self.try_votes(ctx);
-    }
-
-    /// Keeps a value that may be decided. It is not forgotten when its proposer is not elected: the elected member may have
-    /// proposed the same, unseen by this member. What goes, if there are too many, are those that were proposed longest ago;
-    /// that takes four views in which everybody proposes something new, each against odds of two in three.
-    fn keep_value(&mut self, ctx: &Ctx<'_>, hash: Digest, list: &Arc<Value>) {
-        let most = usize::from(ctx.terms.committee.n()).saturating_mul(4);
-        self.values.insert(hash, (self.view, Arc::clone(list)));
-        while self.values.len() > most {
-            let oldest = self
-                .values
-                .iter()
-                .min_by_key(|(_, (v, _))| *v)
-                .map(|(h, _)| *h);
-            if let Some(oldest) = oldest {
-                self.values.remove(&oldest);
-            }
-        }
     }
 
     /// V6, V7: votes for every proposal whose observations are held, and asks the proposer for those that are not.
@@ -413,7 +382,7 @@ impl<R: Rules> RoundState<R> {
             return;
         }
         self.in_view.votes.insert(h.member, message.signature);
-        if self.in_view.votes.len() >= ctx.terms.committee.quorum() {
+        if self.in_view.votes.len() >= R::quorum(ctx.terms.committee) {
             self.in_view.locked = true;
             ctx.fire(Rule::Lock);
             let qc = certificate(
@@ -435,6 +404,9 @@ impl<R: Rules> RoundState<R> {
         ctx.fire(Rule::Ack);
         let value = qc.value;
         self.in_view.qc1.insert(from, qc);
+        if !R::NO_SHARE_BEFORE_COIN {
+            self.speculate(ctx, value);
+        }
         self.say(ctx, To::One(from), from, Content::Ack(value));
     }
 
@@ -447,7 +419,7 @@ impl<R: Rules> RoundState<R> {
             return;
         }
         self.in_view.acks.insert(h.member, message.signature);
-        if self.in_view.acks.len() >= ctx.terms.committee.quorum() {
+        if self.in_view.acks.len() >= R::quorum(ctx.terms.committee) {
             self.in_view.done = true;
             ctx.fire(Rule::Done);
             let qc = certificate(
@@ -461,7 +433,7 @@ impl<R: Rules> RoundState<R> {
         }
     }
 
-    /// V11, D1.
+    /// V11, D2.
     fn on_done(&mut self, ctx: &mut Ctx<'_>, from: MemberId, qc: Arc<Qc>) {
         self.in_view.qc2.insert(from, Arc::clone(&qc));
         if let Some(election) = &self.in_view.election {
@@ -469,7 +441,7 @@ impl<R: Rules> RoundState<R> {
                 let coin = election.shares.to_vec();
                 self.decide(ctx, Decision { qc, coin }, Rule::DecideOwn);
             }
-        } else if self.in_view.qc2.len() >= ctx.terms.committee.quorum() {
+        } else if self.in_view.qc2.len() >= R::quorum(ctx.terms.committee) {
             self.open_coin(ctx, Rule::CoinByDone);
         }
     }
@@ -513,6 +485,10 @@ impl<R: Rules> RoundState<R> {
                 coin: Arc::clone(&election.shares),
             });
         }
+        if let (false, Some(lock)) = (R::SPECULATE_IN_VIEW_0_ONLY, &self.lock) {
+            let value = lock.qc.value;
+            self.speculate(ctx, value);
+        }
         let reported = self.lock.clone().filter(|_| R::REPORT_LOCK);
         let coin = election.shares.to_vec();
         self.in_view.election = Some(election);
@@ -525,7 +501,8 @@ impl<R: Rules> RoundState<R> {
             decided: decided.clone(),
             coin: coin.clone(),
         };
-        self.say(ctx, To::All, MemberId(0), content);
+        let view = self.view;
+        ctx.send(To::All, self.round, Draft::Standing { view, content });
         if let Some(qc) = decided {
             // Everybody gets this STATUS, and it says all that a DECIDE would.
             self.answered = ctx.terms.committee.members().collect();
@@ -534,7 +511,7 @@ impl<R: Rules> RoundState<R> {
         self.try_jump(ctx);
     }
 
-    /// V16.
+    /// V15.
     fn on_status(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -555,7 +532,7 @@ impl<R: Rules> RoundState<R> {
         {
             self.in_view.highest = Some(proof);
         }
-        if self.in_view.statuses.len() >= ctx.terms.committee.quorum() {
+        if self.in_view.statuses.len() >= R::quorum(ctx.terms.committee) {
             ctx.fire(Rule::EnterNext);
             let standings = self.in_view.statuses.iter();
             let tc = Tc {

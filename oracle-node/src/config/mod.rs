@@ -102,6 +102,12 @@ pub struct HttpConfig {
 pub struct ConsensusConfig {
     /// How long a proposer waits for missing observations, in milliseconds.
     pub grace_ms: Option<u64>,
+    /// Shortest time that the optimistic view gets, in milliseconds.
+    pub timer_min_ms: u64,
+    /// Longest time that the optimistic view gets, in milliseconds.
+    pub timer_max_ms: u64,
+    /// Rounds in a row that the optimistic view may fail before most rounds leave it out.
+    pub fallbacks_max: u32,
     /// How long a signing coordinator is waited for, in milliseconds.
     pub stagger_ms: u64,
     /// How far ahead messages are looked at, in rounds.
@@ -206,6 +212,9 @@ impl Default for ConsensusConfig {
     fn default() -> Self {
         Self {
             grace_ms: None,
+            timer_min_ms: 30,
+            timer_max_ms: 2_000,
+            fallbacks_max: 3,
             stagger_ms: 150,
             skew_rounds: None,
             fence_rounds: None,
@@ -367,6 +376,19 @@ impl Config {
             1,
             60_000,
         )?;
+        within("consensus.timer_max_ms", consensus.timer_max_ms, 1, 60_000)?;
+        within(
+            "consensus.timer_min_ms",
+            consensus.timer_min_ms,
+            1,
+            consensus.timer_max_ms,
+        )?;
+        within(
+            "consensus.fallbacks_max",
+            consensus.fallbacks_max.into(),
+            1,
+            1_000_000,
+        )?;
         within("consensus.stagger_ms", consensus.stagger_ms, 1, 60_000)?;
         within(
             "consensus.skew_rounds",
@@ -442,6 +464,9 @@ impl Config {
         let c = &self.consensus;
         Params {
             grace_us: c.grace_ms.map_or(defaults.grace_us, us),
+            timer_min_us: us(c.timer_min_ms),
+            timer_max_us: us(c.timer_max_ms),
+            fallbacks_max: c.fallbacks_max,
             stagger_us: us(c.stagger_ms),
             skew_rounds: c.skew_rounds.unwrap_or(defaults.skew_rounds),
             fence_block: c.fence_rounds.unwrap_or(defaults.fence_block),

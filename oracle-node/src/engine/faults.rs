@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 use touchstone_consensus::{Fault, FaultKind};
-use touchstone_types::{Evidence, MemberId, SignedHeader};
+use touchstone_types::{Evidence, MemberId};
 
 use crate::files::FileError;
 
@@ -23,25 +23,16 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// The proof of a fault, where it is one that anybody can check.
 pub(super) fn portable(fault: &Fault) -> Option<Evidence> {
     match &fault.kind {
-        FaultKind::Equivocation { first, second } => {
-            let signed = |s: &touchstone_consensus::SignedHeader| SignedHeader {
-                header: s.header,
-                signature: s.signature,
-            };
-            Some(Evidence::Contradiction {
-                first: signed(first),
-                second: signed(second),
-            })
-        }
-        FaultKind::BadShare { .. } | FaultKind::BadRequest | FaultKind::Divergence { .. } => None,
+        FaultKind::Evidence(evidence) => Some(Evidence::clone(evidence)),
+        FaultKind::BadProposal | FaultKind::BadRequest | FaultKind::Divergence { .. } => None,
     }
 }
 
 /// The name of a fault in metrics and in the log.
 pub(super) fn name(kind: &FaultKind) -> &'static str {
     match kind {
-        FaultKind::Equivocation { .. } => "equivocation",
-        FaultKind::BadShare { .. } => "bad_share",
+        FaultKind::Evidence(evidence) => evidence.kind(),
+        FaultKind::BadProposal => "bad_proposal",
         FaultKind::BadRequest => "bad_request",
         FaultKind::Divergence { .. } => "divergence",
     }
@@ -113,11 +104,10 @@ fn append(path: &Path) -> std::io::Result<(File, u64)> {
 
 fn line(at_ms: u64, fault: &Fault) -> Value {
     let details = match &fault.kind {
-        FaultKind::BadShare { session } => json!({ "session": session }),
         FaultKind::Divergence { signed, decided } => {
             json!({ "signed": hex::encode(signed.to_bytes()), "decided": hex::encode(decided.to_bytes()) })
         }
-        FaultKind::Equivocation { .. } | FaultKind::BadRequest => Value::Null,
+        FaultKind::Evidence(_) | FaultKind::BadProposal | FaultKind::BadRequest => Value::Null,
     };
     json!({
         "at_ms": at_ms,

@@ -35,22 +35,24 @@ pub(crate) fn limits(terms: &Terms) -> Result<FrameLimits, ConfigError> {
     let observation = 512 + feeds * OBS_FEED_BYTES + suites * OBS_SUITE_BYTES;
     let proof = BASE_BYTES + n * PROOF_MEMBER_BYTES;
     let of_kind = |kind: MessageKind| match kind {
-        MessageKind::Propose0 | MessageKind::Prepare | MessageKind::Commit => None,
-        MessageKind::Obs => Some(observation),
-        MessageKind::Timeout
+        MessageKind::Obs => observation,
+        MessageKind::Propose0
+        | MessageKind::Timeout
         | MessageKind::Propose
         | MessageKind::Lock
         | MessageKind::Done
         | MessageKind::Status
-        | MessageKind::SignReq => Some(proof),
-        MessageKind::Vote
+        | MessageKind::SignReq => proof,
+        MessageKind::Prepare
+        | MessageKind::Commit
+        | MessageKind::Vote
         | MessageKind::Ack
         | MessageKind::Coin
         | MessageKind::Ready
-        | MessageKind::Share => Some(1_024),
+        | MessageKind::Share => 1_024,
     };
     let signed =
-        (0..DECIDE).filter_map(|byte| Some((byte, of_kind(MessageKind::from_byte(byte)?)?)));
+        (0..DECIDE).filter_map(|byte| Some((byte, of_kind(MessageKind::from_byte(byte)?))));
     let unsigned = [
         (DECIDE, proof),
         (FETCH, 256),
@@ -84,7 +86,6 @@ mod tests {
         };
         let limits = limits(&terms(128, 1_000)).expect("table");
         assert!(limits.largest() < FRAME_BYTES_CEILING, "no limit is cut");
-        assert_eq!(limits.of(FrameKind(2)), None, "view 0 is not spoken");
         let small = self::limits(&terms(4, 12)).expect("table");
         assert_eq!(small.of(FrameKind(1)), Some(512 + 12 * 27 + 134));
     }

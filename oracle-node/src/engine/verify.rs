@@ -19,6 +19,8 @@ use touchstone_types::MemberId;
 
 use super::bad::BadMessages;
 
+/// How many messages are checked together: the signatures of a batch cost about half.
+const BATCH_MAX: usize = 64;
 /// Checked messages that wait for the engine.
 const CHECKED_MAX: usize = 1_024;
 
@@ -136,39 +138,46 @@ impl Drop for VerifyPool {
     }
 }
 
-fn work(shared: &Shared, verifier: &Verifier, bad: &BadMessages, checked: &mpsc::Sender<Checked>) {
+/// The next messages that wait, in turn of their members; none when the pool is closed.
+fn next_batch(shared: &Shared) -> Option<Vec<(MemberId, Bytes)>> {
+    let mut queues = shared.queues();
     loop {
-        let mut queues = shared.queues();
-        let (member, bytes) = loop {
-            if queues.closed {
-                return;
-            }
-            match queues.take() {
-                Some(next) => break next,
-                None => {
-                    queues = shared
-                        .ready
-                        .wait(queues)
-                        .unwrap_or_else(PoisonError::into_inner);
+        if queues.closed {
+            return None;
+        }
+        let batch: Vec<_> = std::iter::from_fn(|| queues.take())
+            .take(BATCH_MAX)
+            .collect();
+        if !batch.is_empty() {
+            let member = |index| MemberId(u16::try_from(index).unwrap_or(u16::MAX));
+            return Some(batch.into_iter().map(|(m, b)| (member(m), b)).collect());
+        }
+        queues = shared
+            .ready
+            .wait(queues)
+            .unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn work(shared: &Shared, verifier: &Verifier, bad: &BadMessages, checked: &mpsc::Sender<Checked>) {
+    while let Some(batch) = next_batch(shared) {
+        let decode = |(from, bytes): (MemberId, Bytes)| {
+            let message = Message::from_bytes(verifier.tag(), from, &bytes);
+            let message = message.map_err(|error| bad.count(from, "malformed", &error));
+            message.ok().map(Unverified::new)
+        };
+        let messages = batch.into_iter().filter_map(decode).collect();
+        for verdict in Unverified::verify_many(messages, verifier) {
+            match verdict {
+                Ok(message) => {
+                    if checked.blocking_send(Box::new(message)).is_err() {
+                        return;
+                    }
+                }
+                Err((message, refusal)) => {
+                    bad.count(message.from(), label(&refusal), &refusal);
                 }
             }
-        };
-        drop(queues);
-        let from = MemberId(u16::try_from(member).unwrap_or(u16::MAX));
-        let message = match Message::from_bytes(verifier.tag(), from, &bytes) {
-            Ok(message) => message,
-            Err(error) => {
-                bad.count(from, "malformed", &error);
-                continue;
-            }
-        };
-        match Unverified::new(message).verify(verifier) {
-            Ok(message) => {
-                if checked.blocking_send(Box::new(message)).is_err() {
-                    return;
-                }
-            }
-            Err((_, refusal)) => bad.count(from, label(&refusal), &refusal),
         }
     }
 }

@@ -47,6 +47,7 @@ behaviours! {
     VoteAll = "vote-all": "votes for and acknowledges everything, in any view",
     HideLock = "hide-lock": "says in STATUS that it has no lock",
     FalseLock = "false-lock": "shows certificates of members that were not elected as locks",
+    FalseDecide = "false-decide": "shows acknowledgements of members that were not elected as decisions, to some",
     PartialSends = "partial-sends": "sends to some members only",
     LateDone = "late-done": "shows its DONE to one member only, once it knows that it is elected",
     LateLock = "late-lock": "shows its LOCK only once it knows that it is elected",
@@ -54,6 +55,11 @@ behaviours! {
     EarlyCoin = "early-coin": "releases its coin share as soon as a view begins",
     WithholdCoin = "withhold-coin": "releases no coin shares",
     BadCoin = "bad-coin": "releases wrong coin shares",
+    PrepareAll = "prepare-all": "sends PREPARE and COMMIT for every value of view 0 that it hears of, to some",
+    EarlyTimeout = "early-timeout": "sends TIMEOUT without a lock as soon as a round begins",
+    BadSession = "bad-session": "proposes values whose signing session is not that of their observations",
+    BadNonces = "bad-nonces": "offers nonce commitments that are none",
+    WithholdCommit = "withhold-commit": "sends no COMMIT",
     WithholdShare = "withhold-share": "releases no signature shares",
     BadShare = "bad-share": "releases wrong signature shares",
     DropSessions = "drop-sessions": "opens signing sessions and drops what comes back",
@@ -112,6 +118,9 @@ pub(super) struct Program {
     /// LOCK and DONE that wait for the right moment.
     stashed: BTreeMap<(Round, View), Vec<Signed>>,
     sent: Vec<Signed>,
+    timed_out: BTreeSet<Round>,
+    prepared: BTreeSet<(Round, Digest)>,
+    decided: BTreeSet<(Round, View)>,
 }
 
 impl Program {
@@ -124,6 +133,9 @@ impl Program {
             partial: BTreeMap::new(),
             stashed: BTreeMap::new(),
             sent: Vec::new(),
+            timed_out: BTreeSet::new(),
+            prepared: BTreeSet::new(),
+            decided: BTreeSet::new(),
         }
     }
 

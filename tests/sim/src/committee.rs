@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
-use touchstone_consensus::{FrostSuite, Verifier, keys::Keys, keys::MemberKeys};
+use touchstone_consensus::{FrostSuite, Rules, Verifier, keys::Keys, keys::MemberKeys};
 use touchstone_crypto::{
     CoinPublic, CoinSecretShare, Dkg, DkgOutput, DkgPublic, DkgSetup, IdentityKey, SigningPublic,
     SigningShare,
@@ -114,11 +114,13 @@ impl Network {
     }
 
     /// What one member checks messages against. What it remembers is its own.
-    pub(super) fn verifier(&self) -> Result<Verifier> {
+    pub(super) fn verifier<R: Rules>(&self) -> Result<Verifier<R>> {
         let terms = Arc::clone(&self.terms);
         Ok(match &self.keys {
             NetworkKeys::Symbolic(secrets) => {
-                Verifier::new(Arc::new(Symbols::new(Arc::clone(secrets))), terms)
+                let threshold = R::signing_threshold(terms.committee);
+                let symbols = Symbols::new(Arc::clone(secrets), threshold);
+                Verifier::new(Arc::new(symbols), terms)
             }
             NetworkKeys::Real(keys) => {
                 let suite = FrostSuite::new(terms.network, &self.manifest, &keys.record)?;
@@ -133,7 +135,10 @@ impl Network {
             NetworkKeys::Symbolic(secrets) => {
                 Ok(Box::new(SymbolicKeys::new(secrets, member, life)))
             }
-            NetworkKeys::Real(keys) => keys.member(&self.terms, member, life, seed),
+            NetworkKeys::Real(keys) => {
+                let suite = FrostSuite::new(self.terms.network, &self.manifest, &keys.record)?;
+                keys.member(Arc::new(suite), &self.terms, member, life, seed)
+            }
         }
     }
 
@@ -149,6 +154,7 @@ impl Network {
 impl RealKeys {
     fn member(
         &self,
+        suite: Arc<FrostSuite>,
         terms: &Terms,
         member: MemberId,
         life: u32,
@@ -176,6 +182,7 @@ impl RealKeys {
             ChaCha20Rng::seed_from_u64(seed ^ u64::from(life) << 48 ^ u64::from(member.0) << 32);
         let shares = shares.collect::<Result<Vec<_>>>()?;
         Ok(Box::new(MemberKeys::new(
+            suite,
             identity,
             shares,
             coin,

@@ -4,7 +4,7 @@
 //! the run.
 
 use touchstone_consensus::Coverage;
-use touchstone_tests::sim::{Options, Report, mutants};
+use touchstone_sim::{Options, Report, mutants};
 
 fn campaign(nodes: u16, runs: u64, real_crypto: bool) -> Report {
     let options = Options {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use touchstone_consensus::{Content, Draft, LockProof, Message, Signed, Value};
-use touchstone_types::{MemberId, MemberSet, Round, View};
+use touchstone_consensus::{Content, Draft, LockProof, Message, Signed, Value, ValueSession};
+use touchstone_types::{Digest, MemberId, MemberSet, NonceCommitments, Round, View, sha256};
 
 use super::{Behaviour, Emission, Program, Puppet};
 
@@ -13,6 +13,27 @@ fn complete(view: View, instance: u16, content: Content) -> Draft {
         instance,
         content,
     }
+}
+
+/// Shares that are wrong.
+fn spoil(shares: &mut [(touchstone_types::Suite, Vec<u8>)]) {
+    for byte in shares.iter_mut().filter_map(|(_, bytes)| bytes.first_mut()) {
+        *byte ^= 1;
+    }
+}
+
+/// Commitments of the right length that are none.
+fn no_nonces(of: &Signed) -> Vec<NonceCommitments> {
+    let given = match &of.content {
+        Content::Ready(nonces) | Content::Commit { nonces, .. } => nonces,
+        Content::Timeout { standing, .. } | Content::Status { standing, .. } => &standing.nonces,
+        _ => return Vec::new(),
+    };
+    let spoilt = given.iter().map(|n| NonceCommitments {
+        suite: n.suite,
+        bytes: vec![0xee; n.bytes.len()],
+    });
+    spoilt.collect()
 }
 
 impl Program {
@@ -32,8 +53,14 @@ impl Program {
                 instance,
                 content,
             } => self.complete(p, to, round, view, instance, content),
-            Draft::Ready { .. } => {
+            Draft::Standing { view, content } => self.standing(p, to, round, view, content),
+            Draft::Commit { .. } => self.commit(p, to, round, draft),
+            Draft::Ready { coordinator, slot } => {
                 let signed = p.seal(round, draft.clone())?;
+                if self.will(Behaviour::BadNonces) {
+                    let content = Content::Ready(no_nonces(&signed));
+                    return p.say(to, round, complete(View(slot), coordinator.0, content));
+                }
                 self.emit(p, to, &signed);
                 if self.will(Behaviour::EquivocateAny) {
                     p.say(to, round, draft);
@@ -41,6 +68,74 @@ impl Program {
                 Some(signed)
             }
         }
+    }
+
+    /// COMMIT, with or without a share, or not at all.
+    fn commit(
+        &mut self,
+        p: &mut Puppet<'_>,
+        to: MemberSet,
+        round: Round,
+        draft: Draft,
+    ) -> Option<Signed> {
+        let honest = p.seal(round, draft)?;
+        if self.will(Behaviour::WithholdCommit) {
+            return None;
+        }
+        let mut content = honest.content.clone();
+        if let Content::Commit { share, nonces, .. } = &mut content {
+            if self.will(Behaviour::WithholdShare) {
+                *share = None;
+            }
+            if let Some(share) = share
+                && self.will(Behaviour::BadShare)
+            {
+                spoil(&mut share.shares);
+            }
+            if self.will(Behaviour::BadNonces) {
+                *nonces = no_nonces(&honest);
+            }
+        }
+        let signed = p.seal(round, complete(View(0), 0, content))?;
+        self.emit(p, to, &signed);
+        if self.will(Behaviour::EquivocateAny) {
+            self.say_otherwise(p, &signed);
+        }
+        Some(signed)
+    }
+
+    /// TIMEOUT or STATUS.
+    fn standing(
+        &mut self,
+        p: &mut Puppet<'_>,
+        to: MemberSet,
+        round: Round,
+        view: View,
+        content: Content,
+    ) -> Option<Signed> {
+        let honest = p.seal(
+            round,
+            Draft::Standing {
+                view,
+                content,
+            },
+        )?;
+        if self.does(Behaviour::Tires) && view > View(2) {
+            return Some(honest);
+        }
+        let mut bent = self.bend_standing(round, view, honest.content.clone());
+        if let Content::Timeout { standing, .. } | Content::Status { standing, .. } = &mut bent
+            && self.will(Behaviour::BadNonces)
+        {
+            standing.nonces = no_nonces(&honest);
+        }
+        let signed = p.seal(round, complete(view, 0, bent))?;
+        self.intel.see(&Message::Signed(signed.clone()));
+        self.emit(p, to, &signed);
+        if self.will(Behaviour::EquivocateAny) {
+            self.say_otherwise(p, &signed);
+        }
+        Some(honest)
     }
 
     /// Sends a signed message to those that the program picks.
@@ -81,11 +176,9 @@ impl Program {
         }
         let mut signed = p.seal(round, draft)?;
         if self.will(Behaviour::BadShare)
-            && let Content::Share { shares, .. } = &mut signed.content
+            && let Content::Share(share) = &mut signed.content
         {
-            for byte in shares.iter_mut().filter_map(|(_, bytes)| bytes.first_mut()) {
-                *byte ^= 1;
-            }
+            spoil(&mut share.shares);
             let (view, instance) = (signed.header.view, signed.header.instance);
             return p.say(to, round, complete(view, instance, signed.content));
         }
@@ -105,41 +198,22 @@ impl Program {
         let honest = p.seal(round, complete(view, instance, content.clone()))?;
         let bent = match content {
             Content::Propose { .. } => return self.propose(p, to, &honest),
-            Content::Status {
-                standing,
-                proof,
-                decided,
-                coin,
-            } => self.status(
-                round,
-                view,
-                Content::Status {
-                    standing,
-                    proof,
-                    decided,
-                    coin,
-                },
-            ),
+            Content::Propose0 { .. } => return self.propose_0(p, to, &honest),
             Content::Vote(_) => content,
             _ if self.does(Behaviour::Tires) && view > View(2) => return Some(honest),
             Content::Lock(_) if self.does(Behaviour::LateLock) => return self.stash(honest),
             Content::Done(_) if self.does(Behaviour::LateDone) => return self.stash(honest),
-            Content::SignReq(_) if self.will(Behaviour::DropSessions) && self.dice.chance(500) => {
+            Content::SignReq { .. }
+                if self.will(Behaviour::DropSessions) && self.dice.chance(500) =>
+            {
                 return Some(honest);
             }
-            Content::SignReq(signers) => {
+            Content::SignReq { .. } => {
                 if self.will(Behaviour::BadRequest) {
-                    p.say(
-                        to,
-                        round,
-                        complete(
-                            View(view.0 + 1),
-                            instance,
-                            Content::SignReq(signers.clone()),
-                        ),
-                    );
+                    let next = View(view.0 + 1);
+                    p.say(to, round, complete(next, instance, content.clone()));
                 }
-                Content::SignReq(signers)
+                content
             }
             other => other,
         };
@@ -152,7 +226,21 @@ impl Program {
         Some(honest)
     }
 
-    fn status(&mut self, round: Round, view: View, content: Content) -> Content {
+    fn bend_standing(&mut self, round: Round, view: View, content: Content) -> Content {
+        if let Content::Timeout {
+            mut standing,
+            proof,
+        } = content
+        {
+            if !self.will(Behaviour::HideLock) {
+                return Content::Timeout { standing, proof };
+            }
+            standing.lock = None;
+            return Content::Timeout {
+                standing,
+                proof: None,
+            };
+        }
         let Content::Status {
             mut standing,
             mut proof,
@@ -197,8 +285,22 @@ impl Program {
     fn say_otherwise(&mut self, p: &mut Puppet<'_>, signed: &Signed) {
         let h = signed.header;
         let content = match &signed.content {
-            Content::Vote(_) => Content::Vote(touchstone_types::sha256(&[b"other"])),
-            Content::Ack(_) => Content::Ack(touchstone_types::sha256(&[b"other"])),
+            Content::Prepare(_) => Content::Prepare(sha256(&[b"other"])),
+            Content::Vote(_) => Content::Vote(sha256(&[b"other"])),
+            Content::Ack(_) => Content::Ack(sha256(&[b"other"])),
+            Content::Commit { nonces, share, .. } => Content::Commit {
+                value: sha256(&[b"other"]),
+                nonces: nonces.clone(),
+                share: share.clone(),
+            },
+            Content::Timeout { standing, proof } => {
+                let mut standing = standing.clone();
+                standing.nonces = no_nonces(signed);
+                Content::Timeout {
+                    standing,
+                    proof: proof.clone(),
+                }
+            }
             Content::Status {
                 coin,
                 standing,
@@ -206,17 +308,7 @@ impl Program {
                 decided,
             } => {
                 let mut standing = standing.clone();
-                // With nonces in place of none, or the other way round.
-                standing.nonces = if standing.nonces.is_empty() {
-                    let key = touchstone_consensus::keys::NonceKey {
-                        round: h.round,
-                        coordinator: Some(p.me),
-                        slot: 99,
-                    };
-                    p.keys.fresh_nonces(key)
-                } else {
-                    Vec::new()
-                };
+                standing.nonces = no_nonces(signed);
                 Content::Status {
                     standing,
                     proof: proof.clone(),
@@ -224,17 +316,80 @@ impl Program {
                     coin: coin.clone(),
                 }
             }
-            Content::SignReq(signers) => {
+            Content::SignReq { session, signers } => {
                 let mut signers = signers.clone();
                 if let Some(last) = signers.last_mut() {
                     last.slot += 1;
                 }
-                Content::SignReq(signers)
+                Content::SignReq {
+                    session: *session,
+                    signers,
+                }
             }
             _ => return,
         };
         let to = self.dice.members(p.committee, 700);
         p.say(to, h.round, complete(h.view, h.instance, content));
+    }
+
+    /// PROPOSE0, with other values and sessions where the program likes.
+    fn propose_0(&mut self, p: &mut Puppet<'_>, to: MemberSet, honest: &Signed) -> Option<Signed> {
+        let round = honest.header.round;
+        let tag = p.tag;
+        let content = |list: Arc<Value>| Content::Propose0 {
+            value: list.hash(tag, round),
+            list,
+        };
+        let mut first = honest.clone();
+        if self.will(Behaviour::BadSession)
+            && let Content::Propose0 { list, .. } = &honest.content
+        {
+            let mut list = Value::clone(list);
+            self.spoil_session(p, &mut list);
+            let bad = complete(View(0), 0, content(Arc::new(list)));
+            first = p.seal(round, bad)?;
+        }
+        let mut to = to;
+        if self.will(Behaviour::EquivocatePropose)
+            && let Some(mut list) = self.some_value(p, round)
+        {
+            if let Content::Propose0 { list: first, .. } = &first.content
+                && self.dice.chance(500)
+            {
+                list.session = first.session;
+            }
+            let some = self.dice.members(p.committee, 500);
+            let second = p.seal(round, complete(View(0), 0, content(Arc::new(list))))?;
+            self.intel.see(&Message::Signed(second.clone()));
+            self.remember(&second);
+            let all = self.dice.chance(300);
+            p.out.push(Emission::Signed(
+                if all { to } else { some },
+                Box::new(second),
+            ));
+            if !all || self.dice.chance(500) {
+                to = MemberSet(to.0 & !some.0);
+            }
+        }
+        self.intel.see(&Message::Signed(first.clone()));
+        self.emit(p, to, &first);
+        Some(first)
+    }
+
+    /// Another session for a value: none, one of other signers, or one that nobody knows.
+    fn spoil_session(&mut self, p: &Puppet<'_>, list: &mut Value) {
+        let view = list.session.map_or(View(0), |s| s.view);
+        let mut members: Vec<_> = list.contributors.iter().map(|(m, _)| *m).collect();
+        self.dice.shuffle(&mut members);
+        let signers = members.into_iter();
+        list.session = self.dice.chance(800).then(|| ValueSession {
+            view,
+            signers: signers.take(p.committee.signing_threshold()).collect(),
+            digest: list
+                .session
+                .filter(|_| self.dice.chance(500))
+                .map_or(Digest([7; 32]), |s| s.digest),
+        });
     }
 
     /// PROPOSE, by other statements and with other values where the program likes.
@@ -325,6 +480,9 @@ impl Program {
         members.sort_unstable();
         let entry = |m: MemberId| Some((m, *self.dice.pick(known.get(&m)?)?));
         let contributors = members.into_iter().map(entry).collect::<Option<Vec<_>>>()?;
-        (contributors.len() >= p.committee.quorum()).then_some(Value { contributors })
+        (contributors.len() >= p.committee.quorum()).then_some(Value {
+            contributors,
+            session: None,
+        })
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Node<R: Rules> {
     /// None while the member is down.
     pub(super) core: Option<Core<R>>,
     pub(super) keys: Box<dyn Keys>,
-    pub(super) verifier: Verifier,
+    pub(super) verifier: Verifier<R>,
     pub(super) program: Option<Program>,
     pub(super) silent_from_us: Option<u64>,
     /// How often the member was started before.
@@ -101,7 +101,7 @@ impl<R: Rules> Node<R> {
             me: self.me,
             verifier: self.verifier.clone(),
             clock: Network::clock(plan.first_round, plan.interval_ms),
-            params: plan.params,
+            params: plan.params_of(self.me),
             fence: self.fence,
         })?);
         Ok(())

@@ -133,7 +133,18 @@ impl Post {
 
     /// The next event. Before time passes with nothing on its way, one of the letters that are held back goes out.
     pub(super) fn next(&mut self, plan: &Plan, views: &Views) -> Option<Event> {
-        if !self.held.is_empty() {
+        if let Schedule::Pool {
+            salt,
+            links,
+            slow,
+            clock,
+        } = plan.schedule
+            && self.now_us < plan.heal_us
+        {
+            if let Some(posted) = self.draw(salt, links, slow, clock) {
+                return Some(Event::Deliver(posted));
+            }
+        } else if !self.held.is_empty() {
             self.let_go(plan, views);
         }
         let Reverse(next) = self.queue.pop()?;
@@ -142,6 +153,25 @@ impl Post {
             self.under_way -= 1;
         }
         Some(next.event)
+    }
+
+    /// The next letter of a pool that knows no order; none when it is time for the clock.
+    fn draw(&mut self, salt: u64, links: u64, slow: u64, clock: u64) -> Option<Posted> {
+        if self.held.is_empty() || (!self.queue.is_empty() && self.dice.chance(clock)) {
+            return None;
+        }
+        let mut which = 0;
+        for _ in 0..64 {
+            let count = u64::try_from(self.held.len()).unwrap_or(1);
+            which = usize::try_from(self.dice.below(count)).unwrap_or_default();
+            let link = self.held.get(which).map(|p| (p.from.0, p.to.0));
+            let mut hasher = DefaultHasher::new();
+            (salt, link).hash(&mut hasher);
+            if hasher.finish() % 1_000 >= links || self.dice.chance(slow) {
+                break;
+            }
+        }
+        Some(self.held.swap_remove(which))
     }
 
     /// Whether an event is one that letters which are held back wait for. What Byzantine members say is none: they never stop.
@@ -251,6 +281,7 @@ impl Post {
         let (from, to, letter) = (posted.from, posted.to, &posted.letter);
         match &plan.schedule {
             Schedule::Fair | Schedule::Lifo { .. } => false,
+            Schedule::Pool { .. } => true,
             Schedule::Starve { victims, inbound } => {
                 victims.contains(if *inbound { to } else { from })
             }

@@ -106,6 +106,20 @@ pub(super) fn gist(message: &Message) -> String {
     match message {
         Message::Signed(s) => match &s.content {
             Content::Obs { .. } => short(&s.header.body_hash),
+            Content::Propose0 { value, list } => {
+                let signers = list.session.map(|s| s.signers);
+                let signers: Vec<_> = signers.iter().flat_map(|s| s.iter()).map(|m| m.0).collect();
+                format!(
+                    "{} {} observations, signers {signers:?}",
+                    short(value),
+                    list.contributors.len()
+                )
+            }
+            Content::Prepare(value) => short(value),
+            Content::Commit { value, share, .. } => {
+                let share = if share.is_some() { " with share" } else { "" };
+                format!("{}{share}", short(value))
+            }
             Content::Timeout { standing, .. } => lock(standing.lock),
             Content::Propose {
                 value, list, tc, ..
@@ -127,11 +141,11 @@ pub(super) fn gist(message: &Message) -> String {
                     if decided.is_some() { ", decided" } else { "" }
                 )
             }
-            Content::SignReq(signers) => {
+            Content::SignReq { signers, .. } => {
                 let signers = signers.iter().map(|s| format!(" {}:{}", s.member, s.slot));
                 format!("signers{}", signers.collect::<String>())
             }
-            Content::Share { request, .. } => format!("for {}", short(request)),
+            Content::Share(share) => format!("for {}", short(&share.session)),
         },
         Message::Reply { reply, .. } => match reply {
             Reply::Decide(decision) => short(&decision.qc.value),

@@ -1,15 +1,19 @@
 //! What must hold in every run, checked outside of the code under test.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use touchstone_consensus::{
-    Content, Draft, Effect, Fault, FaultKind, Reply, Scheme, Shares, Signer,
-    keys::{Keys, NonceKey, ShareError},
+    Content, Draft, Effect, Fault, FaultKind, Reply, Scheme,
+    keys::{Keys, NonceKey, ShareError, Shares},
 };
 use touchstone_crypto::CoinShare;
 use touchstone_types::{
-    Attestation, Committee, Digest, FeedObservation, Header, MemberId, MemberSet, MemberSignature,
-    MessageKind, NonceCommitments, Round, Statement, Status, View,
+    Attestation, Digest, Evidence, FeedObservation, Header, MemberId, MemberSet, MemberSignature,
+    MessageKind, NonceCommitments, Round, SigningSession, Statement, Status, View,
 };
 
 /// A property that a run broke.
@@ -31,6 +35,8 @@ pub enum Property {
     OneUse,
     /// Honest members accept what honest members send.
     Acceptance,
+    /// Where the network is calm and only one thing is wrong, view 0 decides and every feed is priced.
+    Swift,
     /// A member keeps a bounded number of things.
     Memory,
     /// The core does not panic.
@@ -62,7 +68,8 @@ fn widen<T: Ord + Copy>(range: (T, T), value: T) -> (T, T) {
 
 /// Everything that the checks need to remember of one run.
 pub(super) struct Ledger {
-    committee: Committee,
+    /// How many shares make a signature.
+    threshold: usize,
     byzantine: MemberSet,
     bodies: BTreeMap<Slot, Digest>,
     shares: BTreeMap<(Round, Digest), MemberSet>,
@@ -70,6 +77,8 @@ pub(super) struct Ledger {
     seen: BTreeMap<Round, Seen>,
     values: BTreeMap<Round, Digest>,
     statements: BTreeMap<Round, Statement>,
+    /// Rounds that were published with a feed unavailable.
+    unavailable: BTreeSet<Round>,
     findings: Vec<Finding>,
 }
 
@@ -77,9 +86,9 @@ pub(super) struct Ledger {
 pub(super) type SharedLedger = Rc<RefCell<Ledger>>;
 
 impl Ledger {
-    pub(super) fn new(committee: Committee, byzantine: MemberSet) -> Self {
+    pub(super) fn new(threshold: usize, byzantine: MemberSet) -> Self {
         Self {
-            committee,
+            threshold,
             byzantine,
             bodies: BTreeMap::new(),
             shares: BTreeMap::new(),
@@ -87,6 +96,7 @@ impl Ledger {
             seen: BTreeMap::new(),
             values: BTreeMap::new(),
             statements: BTreeMap::new(),
+            unavailable: BTreeSet::new(),
             findings: Vec::new(),
         }
     }
@@ -96,6 +106,11 @@ impl Ledger {
         if self.findings.len() < 8 {
             self.findings.push(Finding { property, what });
         }
+    }
+
+    /// Rounds in which a feed was not priced.
+    pub(super) fn unavailable(&self) -> &BTreeSet<Round> {
+        &self.unavailable
     }
 
     pub(super) fn is_clean(&self) -> bool {
@@ -131,10 +146,9 @@ impl Ledger {
     /// all sessions add up: whatever reaches the threshold could be combined by somebody.
     fn released(&mut self, member: MemberId, statement: &Statement) {
         let (round, digest) = (statement.round, statement.digest());
-        self.one_statement(member, statement);
         let shares = self.shares.entry((round, digest)).or_default();
         shares.insert(member);
-        if shares.len() + self.byzantine.len() < self.committee.signing_threshold() {
+        if shares.len() + self.byzantine.len() < self.threshold {
             return;
         }
         let first = *self.signable.entry(round).or_insert(digest);
@@ -201,7 +215,7 @@ impl Ledger {
             Effect::Send {
                 round,
                 draft:
-                    Draft::Complete {
+                    Draft::Standing {
                         content:
                             Content::Status {
                                 decided: Some(qc), ..
@@ -217,6 +231,10 @@ impl Ledger {
     fn published(&mut self, member: MemberId, scheme: &dyn Scheme, attestation: &Attestation) {
         let statement = &attestation.statement;
         self.one_statement(member, statement);
+        let unavailable = |leaf: &touchstone_types::Leaf| leaf.status.contains(Status::UNAVAILABLE);
+        if attestation.leaves.iter().any(unavailable) {
+            self.unavailable.insert(statement.round);
+        }
         if !scheme.verify_group(statement, &attestation.signatures)
             || attestation.check_roots().is_err()
         {
@@ -273,21 +291,34 @@ impl Ledger {
     pub(super) fn fault(&mut self, by: MemberId, scheme: &dyn Scheme, fault: &Fault) {
         let guilty = fault.member.is_some_and(|m| self.byzantine.contains(m));
         let proven = match &fault.kind {
-            FaultKind::Equivocation { first, second } => {
-                let slot = |h: &Header| (h.member, h.kind, h.round, h.view, h.instance);
-                slot(&first.header) == slot(&second.header)
-                    && first.header.body_hash != second.header.body_hash
-                    && fault.member == Some(first.header.member)
-                    && scheme.verify_members(&[
-                        (first.header, first.signature),
-                        (second.header, second.signature),
-                    ])
+            FaultKind::Evidence(evidence) => {
+                let bytes = evidence.to_bytes();
+                fault.member == Some(evidence.member())
+                    && Evidence::from_bytes(&bytes).is_ok()
+                    && proves(scheme, evidence)
             }
-            FaultKind::BadShare { .. } | FaultKind::BadRequest => true,
+            FaultKind::BadProposal | FaultKind::BadRequest => true,
             FaultKind::Divergence { .. } => false,
         };
         if !guilty || !proven {
             self.find(Property::Evidence, format!("member {by} says {fault:?}"));
+        }
+    }
+}
+
+/// Whether evidence convinces somebody who was not there.
+fn proves(scheme: &dyn Scheme, evidence: &Evidence) -> bool {
+    match evidence {
+        Evidence::Contradiction { first, second } => scheme.verify_members(&[
+            (first.header, first.signature),
+            (second.header, second.signature),
+        ]),
+        Evidence::BadShare { share, session, .. } => {
+            let member = share.header.member;
+            scheme.verify_members(&[(share.header, share.signature)])
+                && evidence
+                    .share()
+                    .is_ok_and(|given| !scheme.verify_share(session, member, &given))
         }
     }
 }
@@ -316,12 +347,13 @@ impl Keys for Witnessed {
     fn sign_shares(
         &mut self,
         key: NonceKey,
-        signers: &[Signer],
-        statement: &Statement,
+        session: &SigningSession,
     ) -> Result<Shares, ShareError> {
-        let made = self.inner.sign_shares(key, signers, statement);
+        let made = self.inner.sign_shares(key, session);
         if made.is_ok() {
-            self.ledger.borrow_mut().released(self.me, statement);
+            self.ledger
+                .borrow_mut()
+                .released(self.me, &session.statement);
         }
         made
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use touchstone_consensus::{Content, Draft, Message, Qc, Reply, Standing};
+use touchstone_consensus::{Content, Decision, Draft, Message, Qc, Reply, Standing};
 use touchstone_types::{Digest, MemberSet, MessageKind, Round, View, sha256};
 
 use super::{Behaviour, Emission, Program, Puppet};
@@ -17,6 +17,14 @@ impl Program {
         let h = signed.header;
         let sender: MemberSet = [h.member].into_iter().collect();
         match &signed.content {
+            Content::Obs { .. } if self.does(Behaviour::EarlyTimeout) => {
+                self.time_out_early(p, h.round);
+            }
+            Content::Propose0 { value, .. } | Content::Prepare(value)
+                if self.does(Behaviour::PrepareAll) =>
+            {
+                self.prepare(p, h.round, *value);
+            }
             Content::Propose { value, .. } => {
                 if self.does(Behaviour::VoteAll) {
                     p.say(
@@ -37,11 +45,52 @@ impl Program {
                     complete(h.view, h.instance, Content::Ack(qc.value)),
                 );
             }
+            Content::Done(qc) if self.does(Behaviour::FalseDecide) => {
+                let qc = Arc::clone(qc);
+                self.decide_falsely(p, h.round, qc);
+            }
             Content::Ack(value) if self.does(Behaviour::LateLock) => {
                 self.show_late_quorum(p, h.round, h.view, *value);
             }
             Content::Coin(_) => self.show_stashed(p, h.round, h.view),
             _ => {}
+        }
+    }
+
+    /// TIMEOUT without a lock, once in a round.
+    fn time_out_early(&mut self, p: &mut Puppet<'_>, round: Round) {
+        if self.timed_out.insert(round) {
+            let to = self.dice.members(p.committee, 700);
+            let content = Content::Timeout {
+                standing: Standing::default(),
+                proof: None,
+            };
+            let view = View(0);
+            if let Some(signed) = p.say(to, round, Draft::Standing { view, content }) {
+                self.intel.see(&Message::Signed(signed));
+            }
+        }
+    }
+
+    /// PREPARE and COMMIT for a value of view 0, whatever was prepared before, each to some members.
+    fn prepare(&mut self, p: &mut Puppet<'_>, round: Round, value: Digest) {
+        if self.prepared.len() < 100 && self.prepared.insert((round, value)) {
+            let to = self.dice.members(p.committee, 600);
+            p.say(to, round, complete(View(0), 0, Content::Prepare(value)));
+            let to = self.dice.members(p.committee, 600);
+            let session = None;
+            p.say(to, round, Draft::Commit { value, session });
+        }
+    }
+
+    /// DECIDE by a quorum of acknowledgements, whoever is elected, once in a view.
+    fn decide_falsely(&mut self, p: &mut Puppet<'_>, round: Round, qc: Arc<Qc>) {
+        let coins = self.intel.coins.get(&(round, qc.view));
+        let coin: Vec<_> = coins.into_iter().flatten().map(|(m, s)| (*m, *s)).collect();
+        if self.decided.insert((round, qc.view)) {
+            let to = self.dice.members(p.committee, 500);
+            let reply = Reply::Decide(Decision { qc, coin });
+            p.out.push(Emission::Reply(to, round, reply));
         }
     }
 
@@ -85,6 +134,7 @@ impl Program {
             value,
             signers: acks.keys().copied().collect(),
             signatures: acks.values().copied().collect(),
+            extras: Vec::new(),
         };
         let one = [self.dice.member(p.committee)].into_iter().collect();
         p.say(
@@ -124,11 +174,12 @@ impl Program {
                 p.say(all, round, Draft::Coin { view });
             }
             1 => {
-                let timeout = Content::Timeout {
+                let content = Content::Timeout {
                     standing: Standing::default(),
                     proof: None,
                 };
-                p.say(all, far, complete(View(0), 0, timeout));
+                let view = View(0);
+                p.say(all, far, Draft::Standing { view, content });
             }
             2 => {
                 p.say(

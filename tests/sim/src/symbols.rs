@@ -11,12 +11,13 @@ use std::{
 };
 
 use touchstone_consensus::{
-    Election, GroupSignatures, Scheme, Shares, Signer,
-    keys::{Keys, NonceKey, ShareError},
+    Election, GroupSignatures, Scheme,
+    keys::{Keys, NonceKey, ShareError, Shares},
 };
 use touchstone_crypto::CoinShare;
 use touchstone_types::{
-    Committee, Header, MemberId, MemberSignature, NonceCommitments, Round, Statement, Suite, View,
+    Committee, Header, MemberId, MemberSignature, NonceCommitments, Round, SessionShare,
+    SigningSession, Statement, Suite, View,
 };
 
 const SUITE: Suite = Suite::Ed25519;
@@ -80,27 +81,23 @@ fn commitments(key: u64, serial: u64) -> NonceCommitments {
     }
 }
 
-fn share(key: u64, statement: &Statement, own: &[NonceCommitments], signers: &[Signer]) -> Vec<u8> {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    statement.digest().hash(&mut hasher);
-    own.hash(&mut hasher);
-    for signer in signers {
-        (signer.member, signer.slot, &signer.nonces).hash(&mut hasher);
-    }
-    spread::<32>(hasher.finish()).to_vec()
+fn share(key: u64, own: &[NonceCommitments], session: &SigningSession) -> Vec<u8> {
+    spread::<32>(mac(key, &(own, session))).to_vec()
 }
 
 /// The public side of one member. Each member has its own, because what it remembers of coins is its own.
 pub(super) struct Symbols {
     secrets: Arc<Secrets>,
+    /// How many shares make a signature.
+    threshold: usize,
     coins: Mutex<BTreeMap<(Round, View), Election>>,
 }
 
 impl Symbols {
-    pub(super) fn new(secrets: Arc<Secrets>) -> Self {
+    pub(super) fn new(secrets: Arc<Secrets>, threshold: usize) -> Self {
         Self {
             secrets,
+            threshold,
             coins: Mutex::default(),
         }
     }
@@ -172,32 +169,30 @@ impl Scheme for Symbols {
 
     fn verify_share(
         &self,
-        statement: &Statement,
-        signers: &[Signer],
+        session: &SigningSession,
         member: MemberId,
-        shares: &Shares,
+        given: &SessionShare,
     ) -> bool {
-        let Some(signer) = signers.iter().find(|s| s.member == member) else {
+        let Some(signer) = session.signer(member) else {
             return false;
         };
-        let key = self.secrets.member(member);
-        let right = share(key, statement, &signer.nonces, signers);
-        matches!(shares.as_slice(), [(SUITE, bytes)] if *bytes == right)
+        let right = share(self.secrets.member(member), &signer.nonces, session);
+        matches!(given.shares.as_slice(), [(SUITE, bytes)] if *bytes == right)
     }
 
     fn aggregate(
         &self,
-        statement: &Statement,
-        signers: &[Signer],
-        shares: &[(MemberId, Shares)],
+        session: &SigningSession,
+        shares: &[(MemberId, SessionShare)],
     ) -> Result<GroupSignatures, Vec<MemberId>> {
         let given = |member| shares.iter().find(|(m, _)| *m == member);
-        let wrong = |s: &&Signer| {
-            given(s.member).is_none_or(|(m, z)| !self.verify_share(statement, signers, *m, z))
+        let wrong = |member: &MemberId| {
+            given(*member).is_none_or(|(m, z)| !self.verify_share(session, *m, z))
         };
-        let culprits: Vec<_> = signers.iter().filter(wrong).map(|s| s.member).collect();
-        if culprits.is_empty() && signers.len() >= self.secrets.committee.signing_threshold() {
-            Ok(vec![(SUITE, self.secrets.group(statement))])
+        let signers = session.signers.iter().map(|s| s.member);
+        let culprits: Vec<_> = signers.filter(wrong).collect();
+        if culprits.is_empty() && session.signers.len() >= self.threshold {
+            Ok(vec![(SUITE, self.secrets.group(&session.statement))])
         } else {
             Err(culprits)
         }
@@ -241,14 +236,13 @@ impl Keys for SymbolicKeys {
     fn sign_shares(
         &mut self,
         key: NonceKey,
-        signers: &[Signer],
-        statement: &Statement,
+        session: &SigningSession,
     ) -> Result<Shares, ShareError> {
         let own = self.open.remove(&key).ok_or(ShareError::NoNonce(key))?;
-        if signers.iter().filter(|s| s.nonces == own).count() != 1 {
+        if session.signers.iter().filter(|s| s.nonces == own).count() != 1 {
             return Err(ShareError::OtherNonce);
         }
-        Ok(vec![(SUITE, share(self.key, statement, &own, signers))])
+        Ok(vec![(SUITE, share(self.key, &own, session))])
     }
 
     fn forget(&mut self, round: Round) {

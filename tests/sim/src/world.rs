@@ -29,6 +29,10 @@ use super::{
 const VIEWS_MAX: u32 = 24;
 /// How long after the last adversarial delay, or the last round's start, everything must be over.
 const PATIENCE_US: u64 = 60_000 * UNIT_US;
+/// Rounds after which a calm network knows who is down and who cannot be relied on.
+const WARM_UP: u64 = 10;
+/// What each letter adds to that.
+const LETTER_US: u64 = 100 * UNIT_US;
 /// A run with this many events is going round in circles.
 const EVENTS_MAX: u64 = 3_000_000;
 /// How often Byzantine members act of their own accord, together.
@@ -89,8 +93,10 @@ pub(super) struct World<'a, R: Rules> {
 
 impl<'a, R: Rules> World<'a, R> {
     pub(super) fn new(plan: &'a Plan, network: &'a Network, trace: bool) -> Result<Self> {
-        let ledger: SharedLedger =
-            Rc::new(RefCell::new(Ledger::new(plan.committee, plan.byzantine())));
+        let ledger: SharedLedger = Rc::new(RefCell::new(Ledger::new(
+            R::signing_threshold(plan.committee),
+            plan.byzantine(),
+        )));
         let members = plan.committee.members().zip(&plan.roles);
         let nodes = members
             .map(|(me, role)| Node::new(network, plan, me, role, &ledger))
@@ -151,6 +157,8 @@ impl<'a, R: Rules> World<'a, R> {
                 break;
             };
             self.events += 1;
+            // Letters that are held back go out one after the other.
+            let limit_us = limit_us + self.post.posted * LETTER_US;
             if self.post.now_us() > limit_us || self.events > EVENTS_MAX {
                 break;
             }
@@ -201,9 +209,28 @@ impl<'a, R: Rules> World<'a, R> {
                 .any(|(member, round)| self.is_owed(member, round))
     }
 
+    /// In a calm network view 0 decides and every feed is priced, once the members know each other.
+    fn check_swift(&self) {
+        let known = self.plan.first_round.saturating_add(WARM_UP);
+        let mut ledger = self.ledger.borrow_mut();
+        let late = self.highest_view.iter();
+        let late: Vec<_> = late
+            .filter(|(round, view)| **round >= known && view.0 > 0)
+            .map(|(round, view)| format!("round {round} needed view {view}"))
+            .collect();
+        let unpriced = ledger.unavailable().range(known..);
+        let unpriced = unpriced.map(|round| format!("round {round} leaves a feed unpriced"));
+        for what in late.into_iter().chain(unpriced.collect::<Vec<_>>()) {
+            ledger.find(Property::Swift, what);
+        }
+    }
+
     fn conclude(mut self) -> Outcome {
         for node in &mut self.nodes {
             node.bank();
+        }
+        if self.plan.swift {
+            self.check_swift();
         }
         let findings = self.ledger.borrow_mut().take_findings();
         let missed: Vec<_> = self
@@ -547,8 +574,8 @@ impl<'a, R: Rules> World<'a, R> {
                     self.post_letter(member, everyone, Message::Signed(signed.clone()));
                     Some(signed)
                 }
-                // A coordinator that lists other nonces than it was offered gets no share; that is its fault.
-                Err(ShareError::OtherNonce) => None,
+                // A coordinator that lists other nonces than it was offered, or none, gets no share; that is its fault.
+                Err(ShareError::OtherNonce | ShareError::NoSession) => None,
                 Err(error) => {
                     let what =
                         format!("round {round}: the vault of member {member} refuses: {error}");

@@ -18,6 +18,7 @@
 mod adversary;
 mod campaign;
 mod check;
+pub mod cli;
 mod committee;
 mod concert;
 mod dice;

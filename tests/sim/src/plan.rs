@@ -40,6 +40,14 @@ pub(super) enum Schedule {
     Fair,
     /// In each window of time the newest letters arrive first.
     Lifo { window_us: u64 },
+    /// Any letter may be the next one, and time passes as rarely as the dice say (`clock` of a thousand events), so that timers end
+    /// at any moment. Some links, drawn by `salt`, are `slow`: of a thousand letters that come up there only `slow` pass.
+    Pool {
+        salt: u64,
+        links: u64,
+        slow: u64,
+        clock: u64,
+    },
     /// Letters to, or of, some members.
     Starve { victims: MemberSet, inbound: bool },
     /// Each triple of kind, sender and receiver is fast, slow or held back, drawn anew for each view where `by_view` is set.
@@ -117,6 +125,10 @@ pub(super) struct Plan {
     pub(super) rounds: u64,
     pub(super) interval_ms: u64,
     pub(super) params: Params,
+    /// Shortest and longest timer of view 0 of each member.
+    pub(super) timers_us: Vec<(u64, u64)>,
+    /// Whether view 0 must decide and every feed must be priced.
+    pub(super) swift: bool,
     pub(super) roles: Vec<Role>,
     /// How far each member's wall clock is ahead (or, if negative, behind), in milliseconds.
     pub(super) clocks_ms: Vec<i64>,
@@ -140,6 +152,18 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn last_round(&self) -> Round {
         self.first_round.saturating_add(self.rounds - 1)
+    }
+
+    /// The settings of one member.
+    pub(super) fn params_of(&self, member: MemberId) -> Params {
+        let timers = self.timers_us.get(member.index()).copied();
+        let (timer_min_us, timer_max_us) =
+            timers.unwrap_or((self.params.timer_min_us, self.params.timer_max_us));
+        Params {
+            timer_min_us,
+            timer_max_us,
+            ..self.params
+        }
     }
 
     pub(super) fn byzantine(&self) -> MemberSet {
@@ -166,6 +190,8 @@ impl Plan {
             rounds,
             interval_ms,
             params,
+            timers_us: vec![(params.timer_min_us, params.timer_max_us); n],
+            swift: true,
             roles: vec![Role::Honest; n],
             clocks_ms: vec![0; n],
             delays: Delays::Unit,
@@ -181,6 +207,77 @@ impl Plan {
         }
     }
 
+    /// A calm network in which up to `f` members have one and the same fault: what costs time only must not.
+    fn calm(d: &mut Dice, seed: u64, committee: Committee) -> Self {
+        const FAULTS: &[Option<Behaviour>] = &[
+            None,
+            Some(Behaviour::OmitFeeds),
+            Some(Behaviour::WithholdCommit),
+            Some(Behaviour::WithholdShare),
+            Some(Behaviour::BadShare),
+            Some(Behaviour::BadNonces),
+            Some(Behaviour::LiePrices),
+        ];
+        let mut plan = Self::good_case(seed, committee, d.between(12, 24));
+        let fault = d.pick(FAULTS).copied().flatten();
+        for _ in 0..committee.f() {
+            let at = d.member(committee).index();
+            if let Some(role) = plan.roles.get_mut(at) {
+                *role = match fault {
+                    None => Role::Crash { at_us: 0 },
+                    Some(fault) => Role::Byzantine {
+                        behaviours: vec![fault],
+                        resolute: true,
+                        silent_from_us: None,
+                    },
+                };
+            }
+        }
+        plan
+    }
+
+    /// One round in which `f` members do what might split it, with all their strength, and letters arrive in any order.
+    fn split(d: &mut Dice, seed: u64, committee: Committee) -> Self {
+        const FAULTS: &[Behaviour] = &[
+            Behaviour::VoteAll,
+            Behaviour::PrepareAll,
+            Behaviour::LowTc,
+            Behaviour::PartialSends,
+            Behaviour::EquivocatePropose,
+            Behaviour::EarlyTimeout,
+            Behaviour::EarlyCoin,
+            Behaviour::LateLock,
+            Behaviour::LateDone,
+            Behaviour::FalseDecide,
+            Behaviour::WithholdReplies,
+        ];
+        let mut plan = Self {
+            schedule: pool(d),
+            heal_us: u64::MAX,
+            encoded: 50,
+            swift: false,
+            ..Self::good_case(seed, committee, 1)
+        };
+        plan.timers_us = timers(d, committee);
+        let mut members: Vec<_> = committee.members().collect();
+        d.shuffle(&mut members);
+        for member in members.into_iter().take(usize::from(committee.f())) {
+            let each = *d.pick(&[300, 600]).unwrap_or(&300);
+            let mut behaviours: Vec<_> =
+                FAULTS.iter().filter(|_| d.chance(each)).copied().collect();
+            // What it says of its lock.
+            behaviours.extend(d.pick(&[Behaviour::HideLock, Behaviour::FalseLock]));
+            if let Some(role) = plan.roles.get_mut(member.index()) {
+                *role = Role::Byzantine {
+                    behaviours,
+                    resolute: true,
+                    silent_from_us: None,
+                };
+            }
+        }
+        plan
+    }
+
     /// An adversarial run. Where `faults` is empty any mix may come up; otherwise Byzantine members do what it lists.
     pub(super) fn draw(
         seed: u64,
@@ -191,6 +288,13 @@ impl Plan {
     ) -> Self {
         let mut dice = Dice::new(seed, 0);
         let d = &mut dice;
+        if faults.is_empty() && concert.is_none() && rounds.is_none() {
+            match d.below(100) {
+                0..5 => return Self::calm(d, seed, committee),
+                5..45 => return Self::split(d, seed, committee),
+                _ => {}
+            }
+        }
         let rounds = rounds.unwrap_or_else(|| match d.below(10) {
             0..=5 => 1,
             6..=7 => d.between(2, 4),
@@ -207,9 +311,12 @@ impl Plan {
             skew_rounds: d.between(1, 3),
             fence_block: d.between(1, 3),
             certificates_kept: 2_000,
+            fallbacks_max: *d.pick(&[1, 3, 1_000]).unwrap_or(&3),
+            ..Params::for_interval(interval_ms)
         };
         let mut plan = Self {
             params,
+            swift: false,
             rounds,
             interval_ms,
             // Rounds with many trailing zeros live long; both kinds of start come up.
@@ -233,6 +340,7 @@ impl Plan {
             spread: 1 << d.below(40),
             ..Self::good_case(seed, committee, rounds)
         };
+        plan.timers_us = timers(d, committee);
         plan.roles = roles(d, committee, span_us, faults);
         plan.clocks_ms = clocks(d, committee, interval_ms);
         plan.schedule = schedule(d, committee);
@@ -284,6 +392,16 @@ fn roles(d: &mut Dice, committee: Committee, span_us: u64, faults: &[Behaviour])
     roles
 }
 
+/// Timers that fit the delays, and others.
+fn timers(d: &mut Dice, committee: Committee) -> Vec<(u64, u64)> {
+    let longest = *d.pick(&[2, 10, 40, 200]).unwrap_or(&10) * UNIT_US;
+    let timer = |_| {
+        let min = d.between(1_000, longest);
+        (min, d.between(min, 2 * longest))
+    };
+    committee.members().map(timer).collect()
+}
+
 fn faulty_role(d: &mut Dice, span_us: u64, faults: &[Behaviour]) -> Role {
     if faults.is_empty() && d.chance(100) {
         return Role::Crash {
@@ -330,9 +448,21 @@ fn clocks(d: &mut Dice, committee: Committee, interval_ms: u64) -> Vec<i64> {
     clocks
 }
 
+fn pool(d: &mut Dice) -> Schedule {
+    Schedule::Pool {
+        salt: d.word(),
+        links: *d.pick(&[0, 300, 600]).unwrap_or(&300),
+        slow: *d.pick(&[20, 200, 1_000]).unwrap_or(&200),
+        clock: *d.pick(&[2, 20, 100]).unwrap_or(&20),
+    }
+}
+
 fn schedule(d: &mut Dice, committee: Committee) -> Schedule {
-    const KINDS: [MessageKind; 9] = [
+    const KINDS: [MessageKind; 12] = [
         MessageKind::Obs,
+        MessageKind::Propose0,
+        MessageKind::Prepare,
+        MessageKind::Commit,
         MessageKind::Timeout,
         MessageKind::Propose,
         MessageKind::Lock,
@@ -342,8 +472,9 @@ fn schedule(d: &mut Dice, committee: Committee) -> Schedule {
         MessageKind::Status,
         MessageKind::Share,
     ];
-    match d.below(12) {
+    match d.below(16) {
         0..=1 => Schedule::Fair,
+        12..=15 => pool(d),
         2 => Schedule::Lifo {
             window_us: d.between(2, 30) * UNIT_US,
         },
