@@ -115,6 +115,8 @@ pub(crate) struct RoundState<R> {
     quorum_at_us: Option<u64>,
     view_0: View0,
     timed_out: bool,
+    /// When the member's TIMEOUT left, in monotonic microseconds.
+    timeout_at_us: Option<u64>,
     timeouts: BTreeMap<MemberId, (Standing, MemberSignature)>,
     timeout_proof: Option<LockProof>,
     lock: Option<LockProof>,
@@ -151,6 +153,7 @@ impl<R: Rules> RoundState<R> {
             quorum_at_us: None,
             view_0: View0::default(),
             timed_out: false,
+            timeout_at_us: None,
             timeouts: BTreeMap::new(),
             timeout_proof: None,
             lock: None,

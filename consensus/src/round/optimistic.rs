@@ -284,6 +284,7 @@ impl<R: Rules> RoundState<R> {
             return;
         }
         self.timed_out = true;
+        self.timeout_at_us = Some(ctx.now.mono_us);
         ctx.fire(rule);
         let proof = self.lock.clone().filter(|_| R::REPORT_LOCK);
         let standing = Standing {
