@@ -8,8 +8,8 @@ use std::{
 use thiserror::Error;
 use touchstone_crypto::{
     AggregateError, CoinInput, CoinPublic, CoinShare, GroupKey, GroupKeyError, IdentityError,
-    IdentityPublic, KeyError, PreparedSession, ShareScheme, SignTarget, SignatureShare,
-    SigningPublic, sign::Commitments, verify_headers_batch,
+    IdentityPublic, KeyError, PreparedSession, Roster, ShareScheme, SignTarget, SignatureShare,
+    SigningPublic, sign::Commitments,
 };
 use touchstone_types::{
     Committee, Digest, EpochRecord, Header, Manifest, MemberId, MemberSignature, NonceCommitments,
@@ -40,6 +40,12 @@ pub struct Election {
 pub trait Scheme: Send + Sync {
     /// Whether every header was signed by its member. A set passes exactly when each signature passes alone.
     fn verify_members(&self, signed: &[(Header, MemberSignature)]) -> bool;
+
+    /// The verdict of [`Scheme::verify_members`] on each header alone, in order.
+    fn verify_each(&self, signed: &[(Header, MemberSignature)]) -> Vec<bool> {
+        let alone = |one| self.verify_members(std::slice::from_ref(one));
+        signed.iter().map(alone).collect()
+    }
 
     /// Whether a share of the coin of (round, view) is its member's.
     fn verify_coin_share(
@@ -108,7 +114,7 @@ pub enum SchemeError {
 /// The real thing: Ed25519 identities, FROST group keys, the ristretto255 coin.
 pub struct FrostSuite {
     committee: Committee,
-    identities: Vec<IdentityPublic>,
+    roster: Roster,
     keys: Vec<SuitePublic>,
     coin: CoinPublic,
     coin_input: CoinInput,
@@ -146,7 +152,7 @@ impl FrostSuite {
         });
         Ok(Self {
             committee,
-            identities: identities.collect::<Result<_, _>>()?,
+            roster: Roster::new(identities.collect::<Result<Vec<_>, _>>()?),
             keys: keys.collect::<Result<_, SchemeError>>()?,
             coin: CoinPublic::from_record(committee, record)?,
             coin_input: CoinInput {
@@ -203,16 +209,11 @@ impl FrostSuite {
 
 impl Scheme for FrostSuite {
     fn verify_members(&self, signed: &[(Header, MemberSignature)]) -> bool {
-        let entries: Option<Vec<_>> = signed
-            .iter()
-            .map(|(h, s)| Some((*self.identities.get(h.member.index())?, *h, *s)))
-            .collect();
-        entries.is_some_and(|e| match e.as_slice() {
-            [(key, header, signature)] => {
-                touchstone_crypto::verify_header(key, header, signature).is_ok()
-            }
-            many => verify_headers_batch(many).is_ok(),
-        })
+        self.verify_each(signed).into_iter().all(|right| right)
+    }
+
+    fn verify_each(&self, signed: &[(Header, MemberSignature)]) -> Vec<bool> {
+        self.roster.verify_headers(signed)
     }
 
     fn verify_coin_share(
