@@ -9,14 +9,15 @@ use thiserror::Error;
 use touchstone_crypto::{
     AggregateError, CoinInput, CoinPublic, CoinShare, GroupKey, GroupKeyError, IdentityError,
     IdentityPublic, KeyError, PreparedSession, Roster, ShareScheme, SignTarget, SignatureShare,
-    SigningPublic, sign::Commitments,
+    SigningPublic,
+    sign::{Commitments, SignerSet},
 };
 use touchstone_types::{
     Committee, Digest, EpochRecord, Header, Manifest, MemberId, MemberSignature, NonceCommitments,
     Round, SessionShare, SessionSigner, SigningSession, Statement, Suite, View,
 };
 
-use crate::message::Signer;
+use crate::{message::Signer, seen::Seen};
 
 /// How many coins [`FrostSuite`] remembers; views of more rounds are never alive at once.
 const COINS_KEPT: usize = 4_096;
@@ -115,10 +116,13 @@ pub enum SchemeError {
 pub struct FrostSuite {
     committee: Committee,
     roster: Roster,
+    seen: Mutex<Seen>,
     keys: Vec<SuitePublic>,
     coin: CoinPublic,
     coin_input: CoinInput,
     coins: Mutex<BTreeMap<(Round, View), Election>>,
+    /// The commitments of each member that were decoded last: who proposes a session looks at them before it prepares it.
+    commitments: Mutex<BTreeMap<(Suite, MemberId), (Vec<u8>, Commitments)>>,
     sessions: Mutex<VecDeque<(Digest, Arc<[PreparedSession]>)>>,
 }
 
@@ -152,6 +156,7 @@ impl FrostSuite {
         });
         Ok(Self {
             committee,
+            seen: Mutex::default(),
             roster: Roster::new(identities.collect::<Result<Vec<_>, _>>()?),
             keys: keys.collect::<Result<_, SchemeError>>()?,
             coin: CoinPublic::from_record(committee, record)?,
@@ -162,6 +167,7 @@ impl FrostSuite {
                 view: View(0),
             },
             coins: Mutex::new(BTreeMap::new()),
+            commitments: Mutex::new(BTreeMap::new()),
             sessions: Mutex::new(VecDeque::new()),
         })
     }
@@ -187,10 +193,11 @@ impl FrostSuite {
             let suite = key.group.suite();
             let entries = session.signers.iter().map(|s| {
                 let nonce = s.nonces.iter().find(|n| n.suite == suite)?;
-                Some((s.member, &nonce.bytes))
+                Some((s.member, self.decode(s.member, nonce)?))
             });
             let entries = entries.collect::<Option<Vec<_>>>()?;
-            PreparedSession::new(&key.signing, &entries, &target).ok()
+            let signers = SignerSet::from_decoded(suite, &entries).ok()?;
+            PreparedSession::from_set(&key.signing, &signers, &target).ok()
         };
         let prepared = self.keys.iter().map(of_suite).collect::<Option<Vec<_>>>()?;
         let prepared: Arc<[PreparedSession]> = prepared.into();
@@ -200,6 +207,27 @@ impl FrostSuite {
             cache.pop_front();
         }
         Some(prepared)
+    }
+
+    /// Nonce commitments of a member of the committee, decoded.
+    fn decode(&self, member: MemberId, nonce: &NonceCommitments) -> Option<Commitments> {
+        if !self.committee.contains(member) {
+            return None;
+        }
+        // A poisoned lock holds a map that is still true: bytes decode to one thing.
+        let cache = || {
+            let cache = self.commitments.lock();
+            cache.unwrap_or_else(PoisonError::into_inner)
+        };
+        let place = (nonce.suite, member);
+        if let Some((bytes, known)) = cache().get(&place)
+            && *bytes == nonce.bytes
+        {
+            return Some(*known);
+        }
+        let decoded = Commitments::decode(nonce.suite, member, &nonce.bytes).ok()?;
+        cache().insert(place, (nonce.bytes.clone(), decoded));
+        Some(decoded)
     }
 
     fn share(suite: Suite, share: &SessionShare) -> Option<SignatureShare> {
@@ -213,7 +241,24 @@ impl Scheme for FrostSuite {
     }
 
     fn verify_each(&self, signed: &[(Header, MemberSignature)]) -> Vec<bool> {
-        self.roster.verify_headers(signed)
+        // A poisoned lock holds a set that is still true: a signature stays right.
+        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verdicts: Vec<bool> = {
+            let seen = seen();
+            signed.iter().map(|one| seen.contains(one)).collect()
+        };
+        let new = signed.iter().zip(&verdicts).filter(|(_, known)| !**known);
+        let new: Vec<_> = new.map(|(one, _)| *one).collect();
+        let judged = self.roster.verify_headers(&new);
+        let mut seen = seen();
+        let open = verdicts.iter_mut().filter(|verdict| !**verdict);
+        for ((verdict, right), one) in open.zip(judged).zip(new) {
+            if right {
+                *verdict = true;
+                seen.insert(one);
+            }
+        }
+        verdicts
     }
 
     fn verify_coin_share(
@@ -267,9 +312,7 @@ impl Scheme for FrostSuite {
             .iter()
             .map(|n| n.suite)
             .eq(self.keys.iter().map(|k| k.group.suite()))
-            && nonces
-                .iter()
-                .all(|n| Commitments::decode(n.suite, member, &n.bytes).is_ok())
+            && nonces.iter().all(|n| self.decode(member, n).is_some())
     }
 
     fn verify_group(&self, statement: &Statement, signatures: &[(Suite, Vec<u8>)]) -> bool {

@@ -8,8 +8,8 @@ use rand_core::{OsRng, RngCore};
 use touchstone_consensus::{Core, FrostSuite, Now, Params, Setup, Verifier};
 use touchstone_crypto::{CoinPublic, SigningPublic, SigningShare};
 use touchstone_types::{
-    Committee, Epoch, FeedName, FeedObservation, FeedSpec, Manifest, Market, Member, MemberId,
-    NetworkId, Round, Status, Suite,
+    Committee, Epoch, FeedName, FeedObservation, FeedSpec, MANIFEST_FEEDS_MAX, Manifest, Market,
+    Member, MemberId, NetworkId, Round, Status, Suite,
 };
 
 use crate::{
@@ -188,7 +188,10 @@ impl Network {
     fn run(&mut self, leader_dies: bool, look: &mut dyn FnMut(&[Node])) -> Result<RoundCost> {
         let clock = self.manifest.clock();
         let start_ms = clock.start_ms(self.round);
-        ensure!(self.now.unix_ms <= start_ms, "a round took longer than the interval");
+        ensure!(
+            self.now.unix_ms <= start_ms,
+            "a round took longer than the interval"
+        );
         self.set_time((start_ms - START_MS) * 1_000);
         for node in &mut self.nodes {
             node.part = Part::default();
@@ -281,7 +284,9 @@ fn observation(feeds: u16, rng: &mut ChaCha20Rng) -> Vec<FeedObservation> {
     let feed = |feed_index: u16| FeedObservation {
         feed_index,
         status: Status::OK,
-        mantissa: 6_500_000_000_000 + i128::from(feed_index) * 1_000_000 + i128::from(rng.next_u32() % 100_000),
+        mantissa: 6_500_000_000_000
+            + i128::from(feed_index) * 1_000_000
+            + i128::from(rng.next_u32() % 100_000),
         trade_time_ms: START_MS - u64::from(rng.next_u32() % 5_000),
     };
     (0..feeds).map(feed).collect()
@@ -319,9 +324,16 @@ fn manifest(committee: Committee, dealer: &Dealer, feeds: u16) -> Result<Manifes
         first_round_at_ms: START_MS,
         f: committee.f(),
         suites: vec![Suite::Ed25519],
-        members: committee.members().zip(dealer.identities()).map(member).collect(),
+        members: committee
+            .members()
+            .zip(dealer.identities())
+            .map(member)
+            .collect(),
         feeds: (0..feeds).map(feed).collect::<Result<_>>()?,
     };
-    manifest.validate()?;
+    // What a round costs is of interest beyond the number of feeds that a manifest may have, too.
+    if usize::from(feeds) <= MANIFEST_FEEDS_MAX {
+        manifest.validate()?;
+    }
     Ok(manifest)
 }

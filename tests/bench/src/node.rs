@@ -127,7 +127,9 @@ impl Node {
                 Effect::Publish(attestation) => {
                     self.newest = self.newest.max(Some(attestation.round()));
                 }
-                Effect::Closed(round, _) => touchstone_consensus::keys::Keys::forget(&mut self.keys, round),
+                Effect::Closed(round, _) => {
+                    touchstone_consensus::keys::Keys::forget(&mut self.keys, round)
+                }
             }
         }
         self.part.cpu.seal_ns += thread_cpu_ns() - start;
