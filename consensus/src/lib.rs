@@ -19,6 +19,7 @@ mod params;
 mod proof;
 mod round;
 mod scheme;
+mod seen;
 mod step;
 mod verify;
 mod wire;

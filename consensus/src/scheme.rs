@@ -8,15 +8,16 @@ use std::{
 use thiserror::Error;
 use touchstone_crypto::{
     AggregateError, CoinInput, CoinPublic, CoinShare, GroupKey, GroupKeyError, IdentityError,
-    IdentityPublic, KeyError, PreparedSession, ShareScheme, SignTarget, SignatureShare,
-    SigningPublic, sign::Commitments, verify_headers_batch,
+    IdentityPublic, KeyError, PreparedSession, Roster, ShareScheme, SignTarget, SignatureShare,
+    SigningPublic,
+    sign::{Commitments, SignerSet},
 };
 use touchstone_types::{
     Committee, Digest, EpochRecord, Header, Manifest, MemberId, MemberSignature, NonceCommitments,
     Round, SessionShare, SessionSigner, SigningSession, Statement, Suite, View,
 };
 
-use crate::message::Signer;
+use crate::{message::Signer, seen::Seen};
 
 /// How many coins [`FrostSuite`] remembers; views of more rounds are never alive at once.
 const COINS_KEPT: usize = 4_096;
@@ -40,6 +41,12 @@ pub struct Election {
 pub trait Scheme: Send + Sync {
     /// Whether every header was signed by its member. A set passes exactly when each signature passes alone.
     fn verify_members(&self, signed: &[(Header, MemberSignature)]) -> bool;
+
+    /// The verdict of [`Scheme::verify_members`] on each header alone, in order.
+    fn verify_each(&self, signed: &[(Header, MemberSignature)]) -> Vec<bool> {
+        let alone = |one| self.verify_members(std::slice::from_ref(one));
+        signed.iter().map(alone).collect()
+    }
 
     /// Whether a share of the coin of (round, view) is its member's.
     fn verify_coin_share(
@@ -108,11 +115,14 @@ pub enum SchemeError {
 /// The real thing: Ed25519 identities, FROST group keys, the ristretto255 coin.
 pub struct FrostSuite {
     committee: Committee,
-    identities: Vec<IdentityPublic>,
+    roster: Roster,
+    seen: Mutex<Seen>,
     keys: Vec<SuitePublic>,
     coin: CoinPublic,
     coin_input: CoinInput,
     coins: Mutex<BTreeMap<(Round, View), Election>>,
+    /// The commitments of each member that were decoded last: who proposes a session looks at them before it prepares it.
+    commitments: Mutex<BTreeMap<(Suite, MemberId), (Vec<u8>, Commitments)>>,
     sessions: Mutex<VecDeque<(Digest, Arc<[PreparedSession]>)>>,
 }
 
@@ -146,7 +156,8 @@ impl FrostSuite {
         });
         Ok(Self {
             committee,
-            identities: identities.collect::<Result<_, _>>()?,
+            seen: Mutex::default(),
+            roster: Roster::new(identities.collect::<Result<Vec<_>, _>>()?),
             keys: keys.collect::<Result<_, SchemeError>>()?,
             coin: CoinPublic::from_record(committee, record)?,
             coin_input: CoinInput {
@@ -156,6 +167,7 @@ impl FrostSuite {
                 view: View(0),
             },
             coins: Mutex::new(BTreeMap::new()),
+            commitments: Mutex::new(BTreeMap::new()),
             sessions: Mutex::new(VecDeque::new()),
         })
     }
@@ -181,10 +193,11 @@ impl FrostSuite {
             let suite = key.group.suite();
             let entries = session.signers.iter().map(|s| {
                 let nonce = s.nonces.iter().find(|n| n.suite == suite)?;
-                Some((s.member, &nonce.bytes))
+                Some((s.member, self.decode(s.member, nonce)?))
             });
             let entries = entries.collect::<Option<Vec<_>>>()?;
-            PreparedSession::new(&key.signing, &entries, &target).ok()
+            let signers = SignerSet::from_decoded(suite, &entries).ok()?;
+            PreparedSession::from_set(&key.signing, &signers, &target).ok()
         };
         let prepared = self.keys.iter().map(of_suite).collect::<Option<Vec<_>>>()?;
         let prepared: Arc<[PreparedSession]> = prepared.into();
@@ -196,6 +209,27 @@ impl FrostSuite {
         Some(prepared)
     }
 
+    /// Nonce commitments of a member of the committee, decoded.
+    fn decode(&self, member: MemberId, nonce: &NonceCommitments) -> Option<Commitments> {
+        if !self.committee.contains(member) {
+            return None;
+        }
+        // A poisoned lock holds a map that is still true: bytes decode to one thing.
+        let cache = || {
+            let cache = self.commitments.lock();
+            cache.unwrap_or_else(PoisonError::into_inner)
+        };
+        let place = (nonce.suite, member);
+        if let Some((bytes, known)) = cache().get(&place)
+            && *bytes == nonce.bytes
+        {
+            return Some(*known);
+        }
+        let decoded = Commitments::decode(nonce.suite, member, &nonce.bytes).ok()?;
+        cache().insert(place, (nonce.bytes.clone(), decoded));
+        Some(decoded)
+    }
+
     fn share(suite: Suite, share: &SessionShare) -> Option<SignatureShare> {
         Some(SignatureShare(share.of(suite)?.try_into().ok()?))
     }
@@ -203,16 +237,28 @@ impl FrostSuite {
 
 impl Scheme for FrostSuite {
     fn verify_members(&self, signed: &[(Header, MemberSignature)]) -> bool {
-        let entries: Option<Vec<_>> = signed
-            .iter()
-            .map(|(h, s)| Some((*self.identities.get(h.member.index())?, *h, *s)))
-            .collect();
-        entries.is_some_and(|e| match e.as_slice() {
-            [(key, header, signature)] => {
-                touchstone_crypto::verify_header(key, header, signature).is_ok()
+        self.verify_each(signed).into_iter().all(|right| right)
+    }
+
+    fn verify_each(&self, signed: &[(Header, MemberSignature)]) -> Vec<bool> {
+        // A poisoned lock holds a set that is still true: a signature stays right.
+        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verdicts: Vec<bool> = {
+            let seen = seen();
+            signed.iter().map(|one| seen.contains(one)).collect()
+        };
+        let new = signed.iter().zip(&verdicts).filter(|(_, known)| !**known);
+        let new: Vec<_> = new.map(|(one, _)| *one).collect();
+        let judged = self.roster.verify_headers(&new);
+        let mut seen = seen();
+        let open = verdicts.iter_mut().filter(|verdict| !**verdict);
+        for ((verdict, right), one) in open.zip(judged).zip(new) {
+            if right {
+                *verdict = true;
+                seen.insert(one);
             }
-            many => verify_headers_batch(many).is_ok(),
-        })
+        }
+        verdicts
     }
 
     fn verify_coin_share(
@@ -266,9 +312,7 @@ impl Scheme for FrostSuite {
             .iter()
             .map(|n| n.suite)
             .eq(self.keys.iter().map(|k| k.group.suite()))
-            && nonces
-                .iter()
-                .all(|n| Commitments::decode(n.suite, member, &n.bytes).is_ok())
+            && nonces.iter().all(|n| self.decode(member, n).is_some())
     }
 
     fn verify_group(&self, statement: &Statement, signatures: &[(Suite, Vec<u8>)]) -> bool {

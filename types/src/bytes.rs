@@ -123,3 +123,18 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+/// The parts one after the other. What does not fit is left out, and what is not filled is 0: the parts of every layout have
+/// its length.
+pub(crate) fn concat<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
+    let mut out = [0; N];
+    let mut rest = out.as_mut_slice();
+    for part in parts {
+        let Some((place, behind)) = rest.split_at_mut_checked(part.len()) else {
+            break;
+        };
+        place.copy_from_slice(part);
+        rest = behind;
+    }
+    out
+}

@@ -4,7 +4,9 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DecodeError, Digest, Epoch, MemberId, NetworkId, Reader, Round, View, sha256};
+use crate::{
+    DecodeError, Digest, Epoch, MemberId, NetworkId, Reader, Round, View, bytes::concat, sha256,
+};
 
 /// Length of a [`Header`] in bytes.
 pub const HEADER_BYTES: usize = 81;
@@ -97,8 +99,7 @@ impl Header {
 
     /// The bytes that are signed.
     pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
-        let mut out = [0; HEADER_BYTES];
-        let parts: [&[u8]; 7] = [
+        concat(&[
             &self.tag.0,
             &[self.kind.byte()],
             &self.round.0.to_be_bytes(),
@@ -106,11 +107,7 @@ impl Header {
             &self.instance.to_be_bytes(),
             &self.member.0.to_be_bytes(),
             &self.body_hash.0,
-        ];
-        for (slot, byte) in out.iter_mut().zip(parts.into_iter().flatten()) {
-            *slot = *byte;
-        }
-        out
+        ])
     }
 
     /// Reads a header.

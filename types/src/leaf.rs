@@ -6,7 +6,7 @@ use core::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use thiserror::Error;
 
-use crate::{Decimal, DecodeError, EXPONENT_MAX, EXPONENT_MIN, FeedName, Reader};
+use crate::{Decimal, DecodeError, EXPONENT_MAX, EXPONENT_MIN, FeedName, Reader, bytes::concat};
 
 /// Length of a [`Leaf`] in bytes.
 pub const LEAF_BYTES: usize = 92;
@@ -200,9 +200,8 @@ impl Leaf {
 
     /// The 92 bytes of the leaf.
     pub fn to_bytes(&self) -> [u8; LEAF_BYTES] {
-        let mut out = [0; LEAF_BYTES];
         let feed = self.feed.to_bytes();
-        let parts: [&[u8]; 8] = [
+        concat(&[
             &feed,
             &[self.status.bits()],
             &self.exponent.to_be_bytes(),
@@ -211,11 +210,7 @@ impl Leaf {
             &self.high.to_be_bytes(),
             &self.observed_at_ms.to_be_bytes(),
             &self.observers.to_be_bytes(),
-        ];
-        for (slot, byte) in out.iter_mut().zip(parts.into_iter().flatten()) {
-            *slot = *byte;
-        }
-        out
+        ])
     }
 
     /// Reads a leaf.

@@ -86,19 +86,7 @@ impl Report {
             return Err(ReportError::TooFew { held, needed });
         }
         check_headers(terms, round, contributions)?;
-        let leaves: Vec<Leaf> = terms
-            .feeds
-            .iter()
-            .enumerate()
-            .map(|(index, (name, exponent))| {
-                leaf(
-                    terms.committee,
-                    *name,
-                    *exponent,
-                    &observed(contributions, index),
-                )
-            })
-            .collect();
+        let leaves = leaves(terms, contributions);
         let leaf_hashes: Vec<Digest> = leaves
             .iter()
             .map(|l| merkle::leaf_hash(&l.to_bytes()))
@@ -153,18 +141,22 @@ fn check_headers(
     Ok(())
 }
 
-fn observed(contributions: &[Contribution<'_>], feed: usize) -> Vec<FeedObservation> {
-    contributions
-        .iter()
-        .filter_map(|c| {
-            let feeds = &c.observation.feeds;
-            let at = feeds.binary_search_by(|f| usize::from(f.feed_index).cmp(&feed));
-            at.ok().and_then(|i| feeds.get(i)).copied()
-        })
-        .collect()
+/// One leaf for each feed. Observations hold feeds in ascending order, so each is gone through once.
+fn leaves(terms: &Terms, contributions: &[Contribution<'_>]) -> Vec<Leaf> {
+    let feeds = contributions.iter().map(|c| c.observation.feeds.iter());
+    let mut rest: Vec<_> = feeds.map(Iterator::peekable).collect();
+    let mut seen = Vec::with_capacity(rest.len());
+    let mut out = Vec::with_capacity(terms.feeds.len());
+    for (index, (feed, exponent)) in terms.feeds.iter().enumerate() {
+        seen.clear();
+        let of_feed = |o: &&FeedObservation| usize::from(o.feed_index) == index;
+        seen.extend(rest.iter_mut().filter_map(|feeds| feeds.next_if(of_feed)));
+        out.push(leaf(terms.committee, *feed, *exponent, &seen));
+    }
+    out
 }
 
-fn leaf(committee: Committee, feed: FeedName, exponent: i8, seen: &[FeedObservation]) -> Leaf {
+fn leaf(committee: Committee, feed: FeedName, exponent: i8, seen: &[&FeedObservation]) -> Leaf {
     let observers = u16::try_from(seen.len()).unwrap_or(u16::MAX);
     let status = Status::all()
         .filter(|(bit, _)| {
@@ -178,7 +170,7 @@ fn leaf(committee: Committee, feed: FeedName, exponent: i8, seen: &[FeedObservat
     let top = values.len().checked_sub(f.saturating_add(1));
     let (low, high) = (values.get(f), top.and_then(|at| values.get(at)));
     let times = seen.iter().map(|o| o.trade_time_ms).collect();
-    match (lower_median(values.clone()), low, high, lower_median(times)) {
+    match (middle(&values), low, high, lower_median(times)) {
         (Some(price), Some(low), Some(high), Some(observed_at_ms))
             if values.len() >= committee.priceable() =>
         {
@@ -197,9 +189,13 @@ fn leaf(committee: Committee, feed: FeedName, exponent: i8, seen: &[FeedObservat
     }
 }
 
-/// `sorted[(k - 1) / 2]`.
 fn lower_median<T: Ord + Copy>(mut values: Vec<T>) -> Option<T> {
     values.sort_unstable();
-    let at = values.len().checked_sub(1)? / 2;
-    values.get(at).copied()
+    middle(&values)
+}
+
+/// `sorted[(k - 1) / 2]`.
+fn middle<T: Copy>(sorted: &[T]) -> Option<T> {
+    let at = sorted.len().checked_sub(1)? / 2;
+    sorted.get(at).copied()
 }

@@ -1,6 +1,6 @@
 //! What the group signs once per round.
 
-use crate::{DecodeError, Digest, Epoch, NetworkId, Reader, Round, sha256};
+use crate::{DecodeError, Digest, Epoch, NetworkId, Reader, Round, bytes::concat, sha256};
 
 /// Length of a [`Statement`] in bytes.
 pub const STATEMENT_BYTES: usize = 134;
@@ -31,18 +31,12 @@ pub struct Statement {
 impl Statement {
     /// The 134 bytes.
     pub fn to_bytes(&self) -> [u8; STATEMENT_BYTES] {
-        let mut out = [0; STATEMENT_BYTES];
-        let tail = self.tail();
-        for (slot, byte) in out.iter_mut().zip(STATEMENT_MAGIC.iter().chain(&tail)) {
-            *slot = *byte;
-        }
-        out
+        concat(&[STATEMENT_MAGIC, &self.tail()])
     }
 
     /// The bytes behind the magic, as a price update carries them.
     pub(crate) fn tail(&self) -> [u8; TAIL_BYTES] {
-        let mut out = [0; TAIL_BYTES];
-        let parts: [&[u8]; 7] = [
+        concat(&[
             &self.network.0.0,
             &self.epoch.0.to_be_bytes(),
             &self.round.0.to_be_bytes(),
@@ -50,11 +44,7 @@ impl Statement {
             &self.feed_count.to_be_bytes(),
             &self.feeds_root.0,
             &self.observations_root.0,
-        ];
-        for (slot, byte) in out.iter_mut().zip(parts.into_iter().flatten()) {
-            *slot = *byte;
-        }
-        out
+        ])
     }
 
     /// Reads the 134 bytes.
