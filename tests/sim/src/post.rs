@@ -18,6 +18,9 @@ use super::{
 /// How much longer than others a delayed letter takes.
 const SLOW: u64 = 12;
 
+/// How long a conspiracy waits for a timer.
+const PATIENCE_US: u64 = 60 * UNIT_US;
+
 /// Something that will happen.
 pub(super) enum Event {
     Deliver(Posted),
@@ -86,6 +89,8 @@ pub(super) struct Post {
     now_us: u64,
     /// Letters of honest members that are neither held back nor there.
     under_way: u64,
+    /// When the last of them arrived.
+    quiet_since_us: u64,
     byzantine: MemberSet,
     /// How often each link was broken, and whether it is down now.
     breaks: BTreeMap<(MemberId, MemberId), (u32, bool)>,
@@ -105,6 +110,7 @@ impl Post {
             number: 0,
             now_us: 0,
             under_way: 0,
+            quiet_since_us: 0,
             breaks: BTreeMap::new(),
             elected: BTreeMap::new(),
             posted: 0,
@@ -151,6 +157,7 @@ impl Post {
         self.now_us = next.at_us;
         if self.counts(&next.event) {
             self.under_way -= 1;
+            self.quiet_since_us = self.now_us;
         }
         Some(next.event)
     }
@@ -192,11 +199,14 @@ impl Post {
         // What a member has left behind is let through: it comes too late.
         if matches!(
             plan.schedule,
-            Schedule::Deprive { .. } | Schedule::HuntLeader | Schedule::Isolate { .. }
+            Schedule::Deprive { .. }
+                | Schedule::HuntLeader
+                | Schedule::Isolate { .. }
+                | Schedule::Scatter { .. }
         ) {
-            let isolated = matches!(plan.schedule, Schedule::Isolate { .. });
             let left = |p: &Posted| {
-                let counts = !isolated || p.letter.kind == Kind::Signed(MessageKind::Done);
+                // What the isolated member says would give it away for ever.
+                let counts = !isolated(plan, p);
                 counts && view_of(views, p.to, p.letter.round).is_some_and(|v| v > p.letter.view)
             };
             let (free, held) = std::mem::take(&mut self.held).into_iter().partition(left);
@@ -205,12 +215,28 @@ impl Post {
                 self.carry(plan, posted);
             }
         }
-        if self.under_way == 0 && !self.held.is_empty() {
-            let which =
-                usize::try_from(self.dice.below(self.held.len() as u64)).unwrap_or_default();
+        if self.under_way == 0 && !self.held.is_empty() && !self.soon_something(plan) {
+            let count = self.held.len() as u64;
+            let mut which = usize::try_from(self.dice.below(count)).unwrap_or_default();
+            // The isolated member comes last, mostly.
+            if let Some(other) = self.held.iter().position(|p| !isolated(plan, p))
+                && self.held.get(which).is_some_and(|p| isolated(plan, p))
+                && self.dice.chance(950)
+            {
+                which = other;
+            }
             let posted = self.held.swap_remove(which);
             self.carry(plan, posted);
         }
+    }
+
+    /// Where network and members conspire, timers come before what is held back.
+    fn soon_something(&self, plan: &Plan) -> bool {
+        let patient = matches!(
+            plan.schedule,
+            Schedule::Isolate { .. } | Schedule::Scatter { .. } | Schedule::Lag { .. }
+        );
+        patient && !self.queue.is_empty() && self.now_us < self.quiet_since_us + PATIENCE_US
     }
 
     /// Takes letters in.
@@ -293,20 +319,27 @@ impl Post {
             } => class(*salt, *by_view, posted) < *held,
             Schedule::Kinds { kinds, but } => kinds.contains(&letter.kind) && !but.contains(to),
             Schedule::HuntLeader => self.hunted(from, letter),
-            Schedule::Isolate { member, scattered } => match letter.kind {
-                Kind::Signed(MessageKind::Done) => to != *member,
-                Kind::Signed(MessageKind::Status) | Kind::Decide | Kind::Cert => {
-                    to == *member || from == *member
-                }
-                Kind::Signed(MessageKind::Obs) => class(plan.seed, false, posted) < *scattered,
-                _ => false,
-            },
-            Schedule::Lag { member, victim } => match letter.kind {
+            Schedule::Isolate { .. } => self.isolates(plan, views, posted),
+            Schedule::Lag {
+                member,
+                kinds,
+                victim,
+            } => match letter.kind {
                 Kind::Signed(MessageKind::Lock | MessageKind::Done) if from == *victim => true,
-                Kind::Signed(MessageKind::Done | MessageKind::Coin | MessageKind::Status)
-                | Kind::Decide => to == *member,
-                _ => false,
+                kind => to == *member && kinds.contains(&kind),
             },
+            Schedule::Scatter { member } => {
+                let spied = self.byzantine.contains(from) || self.byzantine.contains(to);
+                match letter.kind {
+                    Kind::Signed(MessageKind::Prepare) => {
+                        to != *member && !self.byzantine.contains(to)
+                    }
+                    Kind::Signed(MessageKind::Commit | MessageKind::Timeout) => {
+                        from == *member && !spied
+                    }
+                    _ => false,
+                }
+            }
             Schedule::Deprive { starved, helper } => match letter.kind {
                 Kind::Signed(MessageKind::Done) => starved.iter().next() != Some(to),
                 Kind::Signed(MessageKind::Ack) => {
@@ -318,6 +351,37 @@ impl Post {
                 }
                 _ => false,
             },
+        }
+    }
+
+    fn isolates(&self, plan: &Plan, views: &Views, posted: &Posted) -> bool {
+        let Schedule::Isolate {
+            member,
+            early,
+            alone,
+            starved,
+            scattered,
+        } = &plan.schedule
+        else {
+            return false;
+        };
+        let (from, to, letter) = (posted.from, posted.to, &posted.letter);
+        let spied = self.byzantine.contains(from) || self.byzantine.contains(to);
+        let between = (to == *member || from == *member) && !spied;
+        let inside = view_of(views, to, letter.round).is_none_or(|v| v <= letter.view);
+        match letter.kind {
+            Kind::Signed(MessageKind::Obs) => class(plan.seed, false, posted) < *scattered,
+            Kind::Signed(MessageKind::Done) if *alone => {
+                to != *member && !self.byzantine.contains(to)
+            }
+            Kind::Signed(MessageKind::Prepare) if *alone && *early => {
+                to != *member && !self.byzantine.contains(to)
+            }
+            Kind::Signed(MessageKind::Coin) => starved.contains(to) && inside,
+            Kind::Signed(MessageKind::Status) => between || starved.contains(to) && inside,
+            Kind::Signed(MessageKind::Commit | MessageKind::Timeout) => *early && between,
+            Kind::Decide | Kind::Cert => between,
+            _ => false,
         }
     }
 
@@ -379,6 +443,20 @@ impl Post {
 
 fn view_of(views: &Views, member: MemberId, round: Round) -> Option<View> {
     views.get(member.index())?.get(&round).copied()
+}
+
+/// Whether a letter is one that an isolated member must not get or send.
+fn isolated(plan: &Plan, posted: &Posted) -> bool {
+    let Schedule::Isolate { member, .. } = plan.schedule else {
+        return false;
+    };
+    let kind = matches!(
+        posted.letter.kind,
+        Kind::Signed(MessageKind::Status | MessageKind::Commit | MessageKind::Timeout)
+            | Kind::Decide
+            | Kind::Cert
+    );
+    kind && (posted.from == member || posted.to == member)
 }
 
 /// A number below 1,000 that is the same for all letters of a class.
