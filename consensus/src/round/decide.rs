@@ -17,6 +17,7 @@ use crate::{
 const SERVINGS: u8 = 2;
 
 /// What was decided, and the proof.
+#[derive(Debug)]
 pub(super) struct Decided {
     decision: Decision,
     fetched: bool,

@@ -37,7 +37,7 @@ use crate::{
     params::{Params, Rules},
     proof::{LockProof, Qc, Standing, Tc, Value},
     scheme::Scheme,
-    step::{Draft, Effect, Fault, FaultKind, Now, Step, To},
+    step::{Draft, Effect, Fault, FaultKind, Now, Position, Step, To},
 };
 
 /// What a round needs from the core while it handles one input.
@@ -101,6 +101,7 @@ fn slot(header: &Header) -> Slot {
 }
 
 /// The state of one round.
+#[derive(Debug)]
 pub(crate) struct RoundState<R> {
     round: Round,
     /// When the member observed, in monotonic microseconds.
@@ -178,6 +179,16 @@ impl<R: Rules> RoundState<R> {
     /// The view that the member is in, for people.
     pub(crate) fn view(&self) -> View {
         self.view
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            view: self.view,
+            timed_out: self.timed_out,
+            coin_known: self.in_view.coin_known(),
+            lock: self.lock.as_ref().map(LockProof::lock),
+            decided: self.decided.as_ref().map(Decided::value),
+        }
     }
 
     /// The signed round, once it is there.
