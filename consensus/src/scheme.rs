@@ -112,6 +112,9 @@ pub enum SchemeError {
     Committee(#[from] touchstone_types::CommitteeError),
 }
 
+/// By suite and member: the bytes, and what they decode to.
+type DecodedCommitments = BTreeMap<(Suite, MemberId), (Vec<u8>, Commitments)>;
+
 /// The real thing: Ed25519 identities, FROST group keys, the ristretto255 coin.
 pub struct FrostSuite {
     committee: Committee,
@@ -122,7 +125,7 @@ pub struct FrostSuite {
     coin_input: CoinInput,
     coins: Mutex<BTreeMap<(Round, View), Election>>,
     /// The commitments of each member that were decoded last: who proposes a session looks at them before it prepares it.
-    commitments: Mutex<BTreeMap<(Suite, MemberId), (Vec<u8>, Commitments)>>,
+    commitments: Mutex<DecodedCommitments>,
     sessions: Mutex<VecDeque<(Digest, Arc<[PreparedSession]>)>>,
 }
 
