@@ -86,6 +86,7 @@ pub(super) struct Ledger {
     nonces: BTreeMap<(MemberId, NonceKey), (Digest, bool)>,
     evidence: u64,
     findings: Vec<Finding>,
+    harmless: Vec<Finding>,
 }
 
 /// The ledger, as everybody in a run holds it.
@@ -106,6 +107,7 @@ impl Ledger {
             nonces: BTreeMap::new(),
             evidence: 0,
             findings: Vec::new(),
+            harmless: Vec::new(),
         }
     }
 
@@ -121,12 +123,21 @@ impl Ledger {
         &self.unavailable
     }
 
+    /// Notes what broke without harm, because something else prevented it: the run goes on, to see whether worse follows.
+    pub(super) fn find_harmless(&mut self, property: Property, what: String) {
+        if self.harmless.is_empty() {
+            self.harmless.push(Finding { property, what });
+        }
+    }
+
     pub(super) fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }
 
     pub(super) fn take_findings(&mut self) -> Vec<Finding> {
-        std::mem::take(&mut self.findings)
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.append(&mut self.harmless);
+        findings
     }
 
     /// An honest member signs a header.

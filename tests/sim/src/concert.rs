@@ -27,6 +27,8 @@ struct Parts {
     schedule: Schedule,
     always: Vec<Behaviour>,
     perhaps: &'static [Behaviour],
+    /// View 0 would end it too soon.
+    no_view_0: bool,
 }
 
 impl Concert {
@@ -82,6 +84,10 @@ impl Concert {
         plan.clocks_ms.fill(0);
         plan.own_us = plan.own_us.min(UNIT_US / 4);
         plan.schedule = parts.schedule;
+        plan.no_view_0 = parts.no_view_0;
+        for (min, max) in &mut plan.timers_us {
+            (*min, *max) = ((*min).min(30 * UNIT_US), (*max).min(30 * UNIT_US));
+        }
         plan.heal_us = u64::MAX;
     }
 }
@@ -99,13 +105,18 @@ fn deprive(honest: &[MemberId], f: usize) -> Parts {
             Behaviour::WithholdReplies,
         ],
         perhaps: &[],
+        no_view_0: true,
     }
 }
 
 fn isolate(d: &mut Dice, honest: &[MemberId], f: usize) -> Parts {
     let starve = d.chance(500);
+    let early = d.chance(300);
     // A member that leaves each view without its coin, and helps those who decided nothing.
     let starved = honest.iter().skip(1).take(if starve { f } else { 0 });
+    let ignorant = honest
+        .iter()
+        .skip(if d.chance(500) { 1 + f } else { usize::MAX });
     let speech = *d
         .pick(&[
             Behaviour::HideLock,
@@ -116,9 +127,10 @@ fn isolate(d: &mut Dice, honest: &[MemberId], f: usize) -> Parts {
     Parts {
         schedule: Schedule::Isolate {
             member: honest.first().copied().unwrap_or(MemberId(0)),
-            early: d.chance(400),
+            early,
             alone: d.chance(700),
             starved: starved.copied().collect(),
+            ignorant: ignorant.copied().collect(),
             scattered: *d.pick(&[0, 0, 200, 400]).unwrap_or(&0),
         },
         always: vec![
@@ -138,6 +150,7 @@ fn isolate(d: &mut Dice, honest: &[MemberId], f: usize) -> Parts {
             Behaviour::EquivocatePropose,
             Behaviour::WithholdShare,
         ],
+        no_view_0: !early,
     }
 }
 
@@ -163,6 +176,7 @@ fn lag(d: &mut Dice, mark: MemberId, plan: &Plan) -> Parts {
         },
         always: vec![Behaviour::Tires, Behaviour::WithholdReplies],
         perhaps: &[Behaviour::VoteAll, Behaviour::HideLock, Behaviour::LateLock],
+        no_view_0: true,
     }
 }
 
@@ -183,5 +197,6 @@ fn scatter(mark: MemberId) -> Parts {
             Behaviour::PrepareAll,
             Behaviour::EquivocateObs,
         ],
+        no_view_0: false,
     }
 }

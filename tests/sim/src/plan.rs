@@ -65,13 +65,15 @@ pub(super) enum Schedule {
     HuntLeader,
     /// One member is the first to know, and the last to tell: between it and other honest members no STATUS passes and no answer,
     /// where it begins `early` no TIMEOUT and COMMIT either. Where it is `alone`, DONE (and, if early, PREPARE) reaches no other
-    /// honest member. The `starved` get COIN and STATUS of a view once they have left it. `scattered` of a thousand observations
+    /// honest member. The `starved` get COIN and STATUS of a view once they have left it, and the `ignorant` LOCK of
+    /// the first one. `scattered` of a thousand observations
     /// are held back from whom they go to.
     Isolate {
         member: MemberId,
         early: bool,
         alone: bool,
         starved: MemberSet,
+        ignorant: MemberSet,
         scattered: u64,
     },
     /// One member gets nothing of these kinds, so that others run ahead of it; nobody gets LOCK and DONE of another.
@@ -210,6 +212,8 @@ pub(super) struct Plan {
     pub(super) clocks_ms: Vec<i64>,
     pub(super) delays: Delays,
     pub(super) schedule: Schedule,
+    /// PROPOSE0 reaches nobody who has not left view 0.
+    pub(super) no_view_0: bool,
     pub(super) cuts: Vec<Cut>,
     pub(super) breaks: Vec<Break>,
     /// From here on nobody is delayed on purpose.
@@ -243,6 +247,7 @@ impl Plan {
             ("cut", !self.cuts.is_empty()),
             ("broken link", !self.breaks.is_empty()),
             ("duplicates", self.duplicates > 0),
+            ("no view 0", self.no_view_0),
             ("never heals", self.heal_us == u64::MAX),
         ];
         let drawn = network.into_iter().filter(|(_, is)| *is);
@@ -293,6 +298,7 @@ impl Plan {
             clocks_ms: vec![0; n],
             delays: Delays::Unit,
             schedule: Schedule::Fair,
+            no_view_0: false,
             cuts: Vec::new(),
             breaks: Vec::new(),
             heal_us: 0,
@@ -355,6 +361,7 @@ impl Plan {
         ];
         let mut plan = Self {
             scene: "split",
+            no_view_0: d.chance(300),
             schedule: pool(d),
             heal_us: u64::MAX,
             encoded: 50,

@@ -147,7 +147,7 @@ impl Post {
         } = plan.schedule
             && self.now_us < plan.heal_us
         {
-            if let Some(posted) = self.draw(salt, links, slow, clock) {
+            if let Some(posted) = self.draw(plan, salt, links, slow, clock) {
                 return Some(Event::Deliver(posted));
             }
         } else if !self.held.is_empty() {
@@ -163,7 +163,14 @@ impl Post {
     }
 
     /// The next letter of a pool that knows no order; none when it is time for the clock.
-    fn draw(&mut self, salt: u64, links: u64, slow: u64, clock: u64) -> Option<Posted> {
+    fn draw(
+        &mut self,
+        plan: &Plan,
+        salt: u64,
+        links: u64,
+        slow: u64,
+        clock: u64,
+    ) -> Option<Posted> {
         if self.held.is_empty() || (!self.queue.is_empty() && self.dice.chance(clock)) {
             return None;
         }
@@ -174,7 +181,10 @@ impl Post {
             let link = self.held.get(which).map(|p| (p.from.0, p.to.0));
             let mut hasher = DefaultHasher::new();
             (salt, link).hash(&mut hasher);
-            if hasher.finish() % 1_000 >= links || self.dice.chance(slow) {
+            let kind = self.held.get(which).map(|p| p.letter.kind);
+            let waits = plan.no_view_0 && kind == Some(Kind::Signed(MessageKind::Propose0));
+            let slow_link = hasher.finish() % 1_000 < links;
+            if (!waits || self.dice.chance(5)) && (!slow_link || self.dice.chance(slow)) {
                 break;
             }
         }
@@ -197,13 +207,15 @@ impl Post {
             }
         }
         // What a member has left behind is let through: it comes too late.
-        if matches!(
-            plan.schedule,
-            Schedule::Deprive { .. }
-                | Schedule::HuntLeader
-                | Schedule::Isolate { .. }
-                | Schedule::Scatter { .. }
-        ) {
+        if plan.no_view_0
+            || matches!(
+                plan.schedule,
+                Schedule::Deprive { .. }
+                    | Schedule::HuntLeader
+                    | Schedule::Isolate { .. }
+                    | Schedule::Scatter { .. }
+            )
+        {
             let left = |p: &Posted| {
                 // What the isolated member says would give it away for ever.
                 let counts = !isolated(plan, p);
@@ -305,6 +317,9 @@ impl Post {
 
     fn hold(&self, plan: &Plan, views: &Views, posted: &Posted) -> bool {
         let (from, to, letter) = (posted.from, posted.to, &posted.letter);
+        if plan.no_view_0 && letter.kind == Kind::Signed(MessageKind::Propose0) {
+            return true;
+        }
         match &plan.schedule {
             Schedule::Fair | Schedule::Lifo { .. } => false,
             Schedule::Pool { .. } => true,
@@ -360,6 +375,7 @@ impl Post {
             early,
             alone,
             starved,
+            ignorant,
             scattered,
         } = &plan.schedule
         else {
@@ -378,6 +394,9 @@ impl Post {
                 to != *member && !self.byzantine.contains(to)
             }
             Kind::Signed(MessageKind::Coin) => starved.contains(to) && inside,
+            Kind::Signed(MessageKind::Lock) => {
+                ignorant.contains(to) && letter.view == View(1) && inside
+            }
             Kind::Signed(MessageKind::Status) => between || starved.contains(to) && inside,
             Kind::Signed(MessageKind::Commit | MessageKind::Timeout) => *early && between,
             Kind::Decide | Kind::Cert => between,

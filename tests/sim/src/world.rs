@@ -620,7 +620,9 @@ impl<'a, R: Rules> World<'a, R> {
                 Err(error) => {
                     let what =
                         format!("round {round}: the vault of member {member} refuses: {error}");
-                    self.ledger.borrow_mut().find(Property::OneUse, what);
+                    self.ledger
+                        .borrow_mut()
+                        .find_harmless(Property::OneUse, what);
                     None
                 }
             }

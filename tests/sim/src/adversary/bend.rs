@@ -36,17 +36,6 @@ fn no_nonces(of: &Signed) -> Vec<NonceCommitments> {
     spoilt.collect()
 }
 
-/// Whether the coin in a STATUS elects this member.
-fn leads(p: &Puppet<'_>, signed: &Signed) -> bool {
-    let Content::Status { coin, .. } = &signed.content else {
-        return false;
-    };
-    let election = p
-        .scheme
-        .elect(signed.header.round, signed.header.view, coin);
-    election.is_some_and(|e| e.leader == p.me)
-}
-
 impl Program {
     /// A message that the core wants sent. Returns what the core gets to see of it.
     pub(in super::super) fn send(
@@ -145,11 +134,12 @@ impl Program {
         }
         let signed = p.seal(round, complete(view, 0, bent))?;
         self.intel.see(&Message::Signed(signed.clone()));
-        if self.is_late(round) && self.stashed_lock(round, view) && leads(p, &signed) {
-            // Not before the acknowledgements are in: with this statement the others would leave the view.
-            self.late.insert(round, view);
-            self.held_status.insert((round, view), signed);
+        if view > View(0) {
             self.show_stashed(p, round, view);
+        }
+        if self.late.get(&round) == Some(&view) {
+            // Not before the acknowledgements are in: with this statement the others would leave the view.
+            self.held_status.insert((round, view), signed);
             return None;
         }
         self.emit(p, to, &signed);
@@ -163,13 +153,6 @@ impl Program {
     /// Whether LOCK comes late; once in a round is enough, and from then on the round shall go on.
     fn is_late(&self, round: Round) -> bool {
         self.does(Behaviour::LateLock) && !self.late.contains_key(&round)
-    }
-
-    fn stashed_lock(&self, round: Round, view: View) -> bool {
-        let stashed = self.stashed.get(&(round, view)).into_iter().flatten();
-        stashed
-            .into_iter()
-            .any(|s| matches!(s.content, Content::Lock(_)))
     }
 
     /// Sends a signed message to those that the program picks.

@@ -139,7 +139,10 @@ impl Program {
             if election.leader == p.me {
                 let to = match signed.content {
                     Content::Done(_) => self.one(p),
-                    _ => p.everybody(),
+                    _ => {
+                        self.late.insert(round, view);
+                        p.everybody()
+                    }
                 };
                 p.out.push(Emission::Signed(to, Box::new(signed)));
             }
