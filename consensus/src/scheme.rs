@@ -122,8 +122,14 @@ pub struct FrostSuite {
     coin_input: CoinInput,
     coins: Mutex<BTreeMap<(Round, View), Election>>,
     /// The commitments of each member that were decoded last: who proposes a session looks at them before it prepares it.
-    commitments: Mutex<BTreeMap<(Suite, MemberId), (Vec<u8>, Commitments)>>,
+    commitments: Mutex<BTreeMap<(Suite, MemberId), Decoded>>,
     sessions: Mutex<VecDeque<(Digest, Arc<[PreparedSession]>)>>,
+}
+
+/// Nonce commitments as they travelled, and decoded.
+struct Decoded {
+    bytes: Vec<u8>,
+    commitments: Commitments,
 }
 
 struct SuitePublic {
@@ -220,14 +226,13 @@ impl FrostSuite {
             cache.unwrap_or_else(PoisonError::into_inner)
         };
         let place = (nonce.suite, member);
-        if let Some((bytes, known)) = cache().get(&place)
-            && *bytes == nonce.bytes
-        {
-            return Some(*known);
+        if let Some(known) = cache().get(&place).filter(|d| d.bytes == nonce.bytes) {
+            return Some(known.commitments);
         }
-        let decoded = Commitments::decode(nonce.suite, member, &nonce.bytes).ok()?;
-        cache().insert(place, (nonce.bytes.clone(), decoded));
-        Some(decoded)
+        let commitments = Commitments::decode(nonce.suite, member, &nonce.bytes).ok()?;
+        let bytes = nonce.bytes.clone();
+        cache().insert(place, Decoded { bytes, commitments });
+        Some(commitments)
     }
 
     fn share(suite: Suite, share: &SessionShare) -> Option<SignatureShare> {

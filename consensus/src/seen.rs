@@ -2,6 +2,10 @@
 //!
 //! The statements that let a member into a view are repeated in every proposal of that view, and a certificate in every
 //! STATUS: with these remembered each signature is checked about once.
+#![expect(
+    clippy::disallowed_types,
+    reason = "nothing but membership is asked, so the order plays no part"
+)]
 
 use std::collections::HashSet;
 
