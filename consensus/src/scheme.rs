@@ -112,9 +112,6 @@ pub enum SchemeError {
     Committee(#[from] touchstone_types::CommitteeError),
 }
 
-/// By suite and member: the bytes, and what they decode to.
-type DecodedCommitments = BTreeMap<(Suite, MemberId), (Vec<u8>, Commitments)>;
-
 /// The real thing: Ed25519 identities, FROST group keys, the ristretto255 coin.
 pub struct FrostSuite {
     committee: Committee,
@@ -125,8 +122,14 @@ pub struct FrostSuite {
     coin_input: CoinInput,
     coins: Mutex<BTreeMap<(Round, View), Election>>,
     /// The commitments of each member that were decoded last: who proposes a session looks at them before it prepares it.
-    commitments: Mutex<DecodedCommitments>,
+    commitments: Mutex<BTreeMap<(Suite, MemberId), Decoded>>,
     sessions: Mutex<VecDeque<(Digest, Arc<[PreparedSession]>)>>,
+}
+
+/// Nonce commitments as they travelled, and decoded.
+struct Decoded {
+    bytes: Vec<u8>,
+    commitments: Commitments,
 }
 
 struct SuitePublic {
@@ -223,14 +226,13 @@ impl FrostSuite {
             cache.unwrap_or_else(PoisonError::into_inner)
         };
         let place = (nonce.suite, member);
-        if let Some((bytes, known)) = cache().get(&place)
-            && *bytes == nonce.bytes
-        {
-            return Some(*known);
+        if let Some(known) = cache().get(&place).filter(|d| d.bytes == nonce.bytes) {
+            return Some(known.commitments);
         }
-        let decoded = Commitments::decode(nonce.suite, member, &nonce.bytes).ok()?;
-        cache().insert(place, (nonce.bytes.clone(), decoded));
-        Some(decoded)
+        let commitments = Commitments::decode(nonce.suite, member, &nonce.bytes).ok()?;
+        let bytes = nonce.bytes.clone();
+        cache().insert(place, Decoded { bytes, commitments });
+        Some(commitments)
     }
 
     fn share(suite: Suite, share: &SessionShare) -> Option<SignatureShare> {

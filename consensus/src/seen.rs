@@ -2,8 +2,15 @@
 //!
 //! The statements that let a member into a view are repeated in every proposal of that view, and a certificate in every
 //! STATUS: with these remembered each signature is checked about once.
+#![expect(
+    clippy::disallowed_types,
+    reason = "nothing but membership is asked, so the order plays no part"
+)]
 
-#[expect(clippy::disallowed_types, reason = "asked, never iterated; signatures have no order")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "asked, never iterated; signatures have no order"
+)]
 use std::collections::HashSet;
 
 use touchstone_types::{Header, MemberSignature};
@@ -13,7 +20,10 @@ const GENERATION: usize = 8_192;
 
 /// The signatures of two generations; when the younger one is full, the older one is forgotten.
 #[derive(Default)]
-#[expect(clippy::disallowed_types, reason = "asked, never iterated; signatures have no order")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "asked, never iterated; signatures have no order"
+)]
 pub(crate) struct Seen {
     young: HashSet<(Header, MemberSignature)>,
     old: HashSet<(Header, MemberSignature)>,

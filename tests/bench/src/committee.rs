@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rand_core::{OsRng, RngCore};
 use touchstone_consensus::{Core, FrostSuite, Now, Params, Setup, Verifier};
-use touchstone_crypto::{CoinPublic, SigningPublic, SigningShare};
+use touchstone_crypto::{CoinPublic, Roster, SigningPublic, SigningShare};
 use touchstone_types::{
     Committee, Epoch, FeedName, FeedObservation, FeedSpec, MANIFEST_FEEDS_MAX, Manifest, Market,
     Member, MemberId, NetworkId, Round, Status, Suite,
@@ -143,17 +143,17 @@ impl Network {
         &self.signing
     }
 
+    /// The members' identities, decoded.
+    pub fn roster(&self) -> Roster {
+        self.dealer.roster()
+    }
+
     /// A member's share of the group key.
     ///
     /// # Errors
     /// There is no such member.
     pub fn signing_share(&self, member: MemberId) -> Result<SigningShare> {
         self.dealer.signing_share(member, &self.signing)
-    }
-
-    /// The round that comes next.
-    pub fn next_round(&self) -> Round {
-        self.round
     }
 
     /// Takes the last `f` members down, for ever.

@@ -11,7 +11,9 @@ use anyhow::{Context as _, Result};
 use curve25519_dalek::{EdwardsPoint, RistrettoPoint, Scalar};
 use rand_core::CryptoRngCore;
 use touchstone_consensus::{FrostSuite, keys::MemberKeys};
-use touchstone_crypto::{CoinPublic, CoinSecretShare, IdentityKey, SigningPublic, SigningShare};
+use touchstone_crypto::{
+    CoinPublic, CoinSecretShare, IdentityKey, Roster, SigningPublic, SigningShare,
+};
 use touchstone_types::{
     Committee, Digest, EpochRecord, Manifest, MemberId, NetworkId, Suite, SuiteKeys,
 };
@@ -64,6 +66,11 @@ impl Dealer {
     /// The members' identities, in their order.
     pub(crate) fn identities(&self) -> impl Iterator<Item = Digest> + '_ {
         self.identities.iter().map(|k| k.public().to_digest())
+    }
+
+    /// The members' identities, decoded.
+    pub(crate) fn roster(&self) -> Roster {
+        Roster::new(self.identities.iter().map(|k| k.public()))
     }
 
     /// The public keys. Nobody signed them, because nobody here doubts the dealer.

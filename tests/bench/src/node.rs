@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use rand_core::OsRng;
 use touchstone_consensus::{
     Core, Effect, Input, Message, Now, Signed, To, Verifier,
-    keys::{MemberKeys, seal, seal_observation},
+    keys::{Keys as _, MemberKeys, seal, seal_observation},
 };
 use touchstone_crypto::{Unverified, Verified};
 use touchstone_types::{FeedObservation, MemberId, MessageKind, Round};
@@ -42,10 +42,9 @@ pub(crate) struct Node {
 impl Node {
     /// Handles everything that has arrived, or a tick if nothing has, and returns what the member says to that.
     pub(crate) fn step(&mut self, now: Now) -> Result<Vec<Outgoing>> {
-        let mut inputs: Vec<_> = std::mem::take(&mut self.inbox);
-        let mut checked = Vec::with_capacity(inputs.len());
-        while !inputs.is_empty() {
-            let batch = inputs.drain(..inputs.len().min(BATCH_MAX)).collect();
+        let arrived = std::mem::take(&mut self.inbox);
+        let mut checked = Vec::with_capacity(arrived.len());
+        for batch in arrived.chunks(BATCH_MAX) {
             checked.extend(self.check(batch)?);
         }
         let mut inputs: Vec<_> = checked
@@ -63,7 +62,7 @@ impl Node {
         Ok(out)
     }
 
-    fn check(&mut self, batch: Vec<(MemberId, Arc<[u8]>)>) -> Result<Vec<Verified<Message>>> {
+    fn check(&mut self, batch: &[(MemberId, Arc<[u8]>)]) -> Result<Vec<Verified<Message>>> {
         let start = thread_cpu_ns();
         let tag = self.verifier.tag();
         let messages = batch
@@ -127,9 +126,7 @@ impl Node {
                 Effect::Publish(attestation) => {
                     self.newest = self.newest.max(Some(attestation.round()));
                 }
-                Effect::Closed(round, _) => {
-                    touchstone_consensus::keys::Keys::forget(&mut self.keys, round)
-                }
+                Effect::Closed(round, _) => self.keys.forget(round),
             }
         }
         self.part.cpu.seal_ns += thread_cpu_ns() - start;

@@ -71,10 +71,17 @@ fn decoders_never_panic_are_canonical_and_ask_for_little_memory() {
         let own: Vec<_> = samples.iter().filter(|s| s.decoder == *name).collect();
         assert!(!own.is_empty(), "no valid bytes for {name}");
         for sample in &own {
-            assert!((sample.accepted)(&sample.bytes), "{name}: a sample must be accepted");
+            assert!(
+                (sample.accepted)(&sample.bytes),
+                "{name}: a sample must be accepted"
+            );
             decoder(&sample.bytes);
         }
-        let mut runner = TestRunner::new(Config { cases: 2_000, failure_persistence: None, ..Config::default() });
+        let mut runner = TestRunner::new(Config {
+            cases: 2_000,
+            failure_persistence: None,
+            ..Config::default()
+        });
         let random = vec(any::<u8>(), 0..600);
         runner
             .run(&random, |bytes| {

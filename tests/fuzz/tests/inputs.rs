@@ -40,6 +40,12 @@ fn nearly_every_rule_fires() {
         }
     }
     let reachable = Rule::ALL.iter().filter(|r| !OUT_OF_REACH.contains(r));
-    let silent: Vec<_> = reachable.filter(|r| fired.get(r.code()).copied().unwrap_or_default() == 0).collect();
-    assert_eq!(silent, Vec::<&Rule>::new(), "rules that never fired; all: {fired:?}");
+    let silent: Vec<_> = reachable
+        .filter(|r| fired.get(r.code()).copied().unwrap_or_default() == 0)
+        .collect();
+    assert_eq!(
+        silent,
+        Vec::<&Rule>::new(),
+        "rules that never fired; all: {fired:?}"
+    );
 }

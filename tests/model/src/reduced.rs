@@ -167,9 +167,14 @@ impl<'a, R: Rules> Reduced<'a, R> {
             ("late ACK", Self::acknowledge, false),
         ];
         for (name, stage, by_member) in each {
-            let times = if by_member { self.world.config.active } else { 1 };
+            let times = if by_member {
+                self.world.config.active
+            } else {
+                1
+            };
             for at in 0..times {
-                let found = self.stage(&format!("{name} {view}"), |s, run| stage(s, run, view, at))?;
+                let found =
+                    self.stage(&format!("{name} {view}"), |s, run| stage(s, run, view, at))?;
                 if found.is_some() {
                     return Ok(found);
                 }
@@ -288,7 +293,10 @@ impl<'a, R: Rules> Reduced<'a, R> {
             .map(|(_, l)| (l.from, self.named(l.lock()), l.decides()))
             .collect();
         let locks = self.world.judged(state);
-        let locks = locks.locks.iter().map(|(view, value)| (*view, self.world.post.name(*value)));
+        let locks = locks
+            .locks
+            .iter()
+            .map(|(view, value)| (*view, self.world.post.name(*value)));
         let locks = locks.collect();
         let places = (0..HONEST).map(|at| {
             let local = self.world.local(state, at);
@@ -411,7 +419,11 @@ impl<'a, R: Rules> Reduced<'a, R> {
         for id in proposals {
             let mut next = run.clone();
             self.feed(&mut next, at, id)?;
-            out.extend(self.perhaps(run.clone(), next, at, late).into_iter().skip(1));
+            out.extend(
+                self.perhaps(run.clone(), next, at, late)
+                    .into_iter()
+                    .skip(1),
+            );
         }
         Ok(out)
     }
@@ -426,13 +438,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
         self.quorum_0(run, at, false, MessageKind::Commit)
     }
 
-    fn quorum_0(
-        &mut self,
-        run: Run,
-        at: usize,
-        late: bool,
-        kind: MessageKind,
-    ) -> Result<Vec<Run>> {
+    fn quorum_0(&mut self, run: Run, at: usize, late: bool, kind: MessageKind) -> Result<Vec<Run>> {
         let mut out = vec![run.clone()];
         if !self.is_undecided(&run, at) {
             return Ok(out);
@@ -457,7 +463,11 @@ impl<'a, R: Rules> Reduced<'a, R> {
             for vote in votes.into_iter().take(quorum) {
                 self.feed(&mut next, at, vote)?;
             }
-            out.extend(self.perhaps(run.clone(), next, at, late).into_iter().skip(1));
+            out.extend(
+                self.perhaps(run.clone(), next, at, late)
+                    .into_iter()
+                    .skip(1),
+            );
         }
         Ok(out)
     }
@@ -655,7 +665,11 @@ impl<'a, R: Rules> Reduced<'a, R> {
             if Some(from) == leader {
                 let mut next = run.clone();
                 self.feed(&mut next, at, id)?;
-                out.extend(self.perhaps(run.clone(), next, at, true).into_iter().skip(1));
+                out.extend(
+                    self.perhaps(run.clone(), next, at, true)
+                        .into_iter()
+                        .skip(1),
+                );
             }
         }
         Ok(out)

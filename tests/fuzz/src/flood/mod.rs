@@ -60,7 +60,12 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<()> {
     let network = Network::new(options.nodes, options.feeds)?;
-    let wanted = |flood: &&Flood| options.only.as_ref().is_none_or(|only| flood.name.contains(only));
+    let wanted = |flood: &&Flood| {
+        options
+            .only
+            .as_ref()
+            .is_none_or(|only| flood.name.contains(only))
+    };
     let mut rows = Vec::new();
     if !options.json {
         println!("{}", Cost::heading());
@@ -74,7 +79,10 @@ fn run(options: &Options) -> Result<()> {
         }
     }
     if options.json {
-        println!("{}", json!({ "nodes": options.nodes, "feeds": options.feeds, "kinds": rows }));
+        println!(
+            "{}",
+            json!({ "nodes": options.nodes, "feeds": options.feeds, "kinds": rows })
+        );
     }
     Ok(())
 }
@@ -89,7 +97,9 @@ fn measure(network: &Network, flood: &Flood, count: u64, seconds: u64) -> Result
     let mut chunk = 64;
     while cost.messages < count && cost.cpu_ns < limit_ns {
         let until = count.min(cost.messages + chunk);
-        let messages: Vec<_> = (cost.messages..until).map(|i| (flood.make)(&mut flooder, i)).collect();
+        let messages: Vec<_> = (cost.messages..until)
+            .map(|i| (flood.make)(&mut flooder, i))
+            .collect();
         victim.take(&messages, &mut cost)?;
         chunk = (chunk * 2).min(1_024);
     }
@@ -104,7 +114,10 @@ fn measure(network: &Network, flood: &Flood, count: u64, seconds: u64) -> Result
 /// A kind that is none, or a committee that cannot be.
 pub fn growth(nodes: u16, kind: &str, count: u64) -> Result<(u64, u64, usize)> {
     let network = Network::new(nodes, 1)?;
-    let flood = KINDS.iter().find(|flood| flood.name == kind).context("no such kind of flood")?;
+    let flood = KINDS
+        .iter()
+        .find(|flood| flood.name == kind)
+        .context("no such kind of flood")?;
     let cost = measure(&network, flood, count, 600)?;
     Ok((cost.messages, cost.heap_bytes, cost.kept))
 }
