@@ -7,10 +7,6 @@
     reason = "nothing but membership is asked, so the order plays no part"
 )]
 
-#[expect(
-    clippy::disallowed_types,
-    reason = "asked, never iterated; signatures have no order"
-)]
 use std::collections::HashSet;
 
 use touchstone_types::{Header, MemberSignature};
@@ -20,10 +16,6 @@ const GENERATION: usize = 8_192;
 
 /// The signatures of two generations; when the younger one is full, the older one is forgotten.
 #[derive(Default)]
-#[expect(
-    clippy::disallowed_types,
-    reason = "asked, never iterated; signatures have no order"
-)]
 pub(crate) struct Seen {
     young: HashSet<(Header, MemberSignature)>,
     old: HashSet<(Header, MemberSignature)>,
