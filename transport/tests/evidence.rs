@@ -177,6 +177,13 @@ async fn a_node_that_offers_none_is_observed_all_the_same() {
     let more = tokio::time::timeout(Duration::from_millis(300), next()).await;
     assert!(more.is_err(), "{more:?}");
     assert!(client.fetch(Round(0)..=Round(9)).await.is_ok());
+    // The answer that ended does not hold up the others.
+    let _ = store.live.send(Item {
+        round: Round(10),
+        bytes: vec![10; 9].into(),
+    });
+    let event = soon("an attestation", events.recv()).await.unwrap();
+    assert!(matches!(event, ObserverEvent::Item(item) if item.round == Round(10)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -199,6 +199,9 @@ async fn rounds_can_be_fetched() {
     assert_eq!(fetched(98, u64::MAX).await, [98]);
     assert_eq!(fetched(99, 99).await, Vec::<u64>::new());
     assert_eq!(fetched(9, 2).await, Vec::<u64>::new());
+    // A request that is done does not hold up the subscription.
+    store.publish(1000, 50);
+    assert_eq!(observer.rounds(1).await, [1000]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

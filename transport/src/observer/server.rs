@@ -106,8 +106,13 @@ async fn session(server: &Arc<ObserverServer>, connection: &Connection) -> End {
         tokio::select! {
             _ = connection.closed() => return End::Gone,
             () = tokio::time::sleep(server.limits.stall_timeout), if idle => return End::TooSlow,
-            // A request that is done, or that the observer stopped, leaves the session open.
-            Some(Err(end @ (End::TooSlow | End::Violation(_)))) = requests.next(), if !idle => return end,
+            // Every outcome is taken here: a pattern that leaves some out would switch this branch off, and with it the other
+            // requests, until a further one comes.
+            Some(done) = requests.next(), if !idle => match done {
+                Err(end @ (End::TooSlow | End::Violation(_))) => return end,
+                // A request that is done, or that the observer stopped, leaves the session open.
+                Ok(()) | Err(End::Gone) => {}
+            },
             stream = connection.accept_bi(), if requests.len() < requests_max => match stream {
                 Ok((send, recv)) => requests.push(request(server, send, recv)),
                 Err(_) => return End::Gone,
