@@ -3,10 +3,14 @@
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
-use touchstone_crypto::{GroupKey, IdentityPublic};
+use touchstone_crypto::{EvidenceJudge, GroupKey, IdentityPublic};
+use touchstone_transport::EVIDENCE_RECORDS_MAX;
 use touchstone_types::{
-    Epoch, FeedName, Manifest, MemberId, NetworkId, Pin, Round, RoundClock, Suite, Terms,
+    Digest, Epoch, FeedName, Manifest, MemberId, NetworkId, Pin, Round, RoundClock, Suite, Terms,
 };
+
+/// Contradictions, and bad shares.
+const EVIDENCE_KINDS: usize = 2;
 
 /// One epoch of the pin.
 #[derive(Debug)]
@@ -15,6 +19,8 @@ pub struct EpochInfo {
     pub terms: Terms,
     /// The members' identity keys, in order.
     pub members: Vec<IdentityPublic>,
+    /// Who judges evidence of the epoch.
+    pub judge: EvidenceJudge,
 }
 
 /// The pinned network.
@@ -60,7 +66,7 @@ impl Network {
             "suites: must include ed25519, the suite of the price updates that are served"
         );
         let mut epochs = BTreeMap::new();
-        for (manifest, _) in pin.epochs() {
+        for (manifest, record) in pin.epochs() {
             let members = manifest
                 .members
                 .iter()
@@ -70,7 +76,14 @@ impl Network {
                 })
                 .collect::<anyhow::Result<Vec<_>>>()?;
             let terms = manifest.terms(id)?;
-            epochs.insert(manifest.epoch, EpochInfo { terms, members });
+            let judge = EvidenceJudge::new(id, manifest, record)
+                .with_context(|| format!("epoch {}", manifest.epoch))?;
+            let info = EpochInfo {
+                terms,
+                members,
+                judge,
+            };
+            epochs.insert(manifest.epoch, info);
         }
         Ok(Self {
             pin,
@@ -98,6 +111,19 @@ impl Network {
     /// An epoch that the pin knows.
     pub fn epoch(&self, epoch: Epoch) -> Option<&EpochInfo> {
         self.epochs.get(&epoch)
+    }
+
+    /// The epoch whose headers have a tag.
+    pub fn epoch_of_tag(&self, tag: Digest) -> Option<&EpochInfo> {
+        self.epochs.values().find(|epoch| epoch.judge.tag() == tag)
+    }
+
+    /// How many records an honest node holds at most.
+    pub fn evidence_max(&self) -> usize {
+        let members = |epoch: &EpochInfo| epoch.members.len();
+        let all = self.epochs.values().map(members).sum::<usize>();
+        all.saturating_mul(EVIDENCE_KINDS)
+            .saturating_mul(EVIDENCE_RECORDS_MAX)
     }
 
     /// The group key of a suite.

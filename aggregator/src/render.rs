@@ -9,11 +9,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use serde::Serialize;
 use touchstone_types::{
-    Attestation, Digest, FeedName, Leaf, PriceUpdate, Round, Suite, UpdateEntry, merkle,
+    Attestation, Digest, Evidence, FeedName, Leaf, PriceUpdate, Round, Suite, UpdateEntry, merkle,
 };
 use utoipa::ToSchema;
 
-use crate::verify::ed25519;
+use crate::{store::EvidenceRow, verify::ed25519};
 
 /// A feed's price in one round with all that is needed to verify it.
 #[derive(Clone, Serialize, ToSchema)]
@@ -114,6 +114,46 @@ pub struct LeafView {
     pub observers: u16,
     /// Time of the trades behind the price, Unix milliseconds.
     pub observed_at_ms: u64,
+}
+
+/// A proof of misbehaviour. Only `evidence` has to be believed, by who checks it: the rest follows from it and the pin.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct EvidenceView {
+    /// Its name, 64 hexadecimal digits.
+    pub id: String,
+    /// The accused.
+    pub member: u64,
+    /// The epoch, whose manifest says who that is.
+    pub epoch: u64,
+    /// The round.
+    pub round: u64,
+    /// `contradiction` (two bodies signed for one slot) or `bad_share` (a signed share that fails its check).
+    #[schema(example = "contradiction")]
+    pub kind: String,
+    /// What the member did, in words.
+    #[schema(example = "signed two different VOTE messages for one slot (view 1, instance 2)")]
+    pub offence: String,
+    /// When it came here, Unix milliseconds.
+    pub received_at_ms: u64,
+    /// The canonical bytes, Base64.
+    pub evidence: String,
+}
+
+impl From<&EvidenceRow> for EvidenceView {
+    fn from(row: &EvidenceRow) -> Self {
+        // The column holds what fits into it; the bytes hold the number that was signed.
+        let round = Evidence::from_bytes(row.bytes()).map_or(0, |e| e.round().0);
+        Self {
+            id: row.id().to_owned(),
+            member: row.member(),
+            epoch: row.epoch(),
+            round,
+            kind: row.kind().to_owned(),
+            offence: row.offence().to_owned(),
+            received_at_ms: row.received_at_ms(),
+            evidence: BASE64.encode(row.bytes()),
+        }
+    }
 }
 
 /// A whole round.

@@ -21,7 +21,7 @@ use touchstone_types::Round;
 use crate::{
     Config,
     api::{Api, ApiState, Parts, app},
-    collect::{Backfill, Intake, NodeAddress, Sources, Tracker, Upstream},
+    collect::{Backfill, EvidenceIntake, Intake, NodeAddress, Sources, Tracker, Upstream},
     config::unix_ms,
     live::Live,
     network::Network,
@@ -146,7 +146,7 @@ fn first_wanted(config: &Config, network: &Network) -> Round {
 )]
 fn start_collecting(
     config: &Config,
-    network: &Network,
+    network: &Arc<Network>,
     store: &Arc<Store>,
     tracker: &Arc<Tracker>,
     intake: Arc<Intake>,
@@ -161,6 +161,11 @@ fn start_collecting(
         .map(|base| Upstream::new(base, Arc::clone(sources)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let give_up = Duration::from_secs(config.collect.give_up_after_s);
+    let evidence = Arc::new(EvidenceIntake::new(
+        Arc::clone(network),
+        Arc::clone(store),
+        Arc::clone(sources),
+    ));
     let mut backfill = Backfill::new(
         Arc::clone(store),
         Arc::clone(tracker),
@@ -170,7 +175,13 @@ fn start_collecting(
     );
     let identity = Arc::new(TlsIdentity::ephemeral()?);
     for node in nodes(config, network) {
-        let source = backfill.add_node(node, from, Arc::clone(sources), Arc::clone(&identity));
+        let source = backfill.add_node(
+            node,
+            from,
+            Arc::clone(&evidence),
+            Arc::clone(sources),
+            Arc::clone(&identity),
+        );
         spawn(parts, "node source", source.run(shutdown.clone()));
     }
     spawn(parts, "back-fill", backfill.run(shutdown.clone()));

@@ -51,11 +51,15 @@ fn describe() {
     );
     describe_counter!(
         "aggregator_refused_total",
-        "Attestations that were not believed, by source and reason"
+        "Attestations and evidence that were not believed, by source and reason"
     );
     describe_counter!(
         "aggregator_equivocations_total",
         "ALARM: second statements signed for a stored round"
+    );
+    describe_counter!(
+        "aggregator_evidence_total",
+        "Proofs of misbehaviour that were stored, by member and kind"
     );
     describe_counter!(
         "aggregator_missed_rounds_total",

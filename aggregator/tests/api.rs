@@ -363,6 +363,8 @@ async fn network_feeds_health_and_documentation() {
         "/v1/updates/latest",
         "/v1/rounds/{round}",
         "/v1/rounds/{round}/observations",
+        "/v1/evidence",
+        "/v1/evidence/{id}",
         "/v1/stream",
         "/healthz",
         "/readyz",
@@ -588,7 +590,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     /// Whatever is asked, the answer is a success or a problem of the client's making.
     #[test]
-    fn no_request_is_a_fault_of_the_server(path in "(/v1/(feeds|rounds|updates|stream)(/[A-Z0-9.%-]{0,12}){0,3}|/.{0,20})", query in "([a-z_]{0,12}=[0-9a-zA-Z,%-]{0,24}&?){0,3}") {
+    fn no_request_is_a_fault_of_the_server(path in "(/v1/(feeds|rounds|updates|stream|evidence)(/[A-Z0-9.%-]{0,12}){0,3}|/.{0,20})", query in "([a-z_]{0,12}=[0-9a-zA-Z,%-]{0,24}&?){0,3}") {
         let uri: Result<axum::http::Uri, _> = format!("{path}?{query}").parse();
         if let Ok(uri) = uri {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

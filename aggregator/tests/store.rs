@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use common::{FIRST, Fabricated, KEEP_ALL, START_MS, database, name, postgres::Postgres};
 use tempfile::TempDir;
 use touchstone_aggregator::store::{
-    DatabaseUrl, HistoryQuery, Outcome, Policy, RoundRange, Store, StoreError,
+    DatabaseUrl, EvidenceEntry, EvidenceQuery, HistoryQuery, Outcome, Policy, RoundRange, Store,
+    StoreError,
 };
-use touchstone_types::{Digest, NetworkId, Round};
+use touchstone_types::{Digest, Epoch, Evidence, MemberId, NetworkId, Round};
 
 async fn open(url: &DatabaseUrl, fabricated: &Fabricated) -> Store {
     Store::open(url, 4, fabricated.network.id())
@@ -23,6 +24,7 @@ async fn suite(url: &DatabaseUrl) {
     writes(&store, &fabricated).await;
     reads(&store).await;
     gaps(&store).await;
+    evidence(&store, &fabricated).await;
     store.close().await;
     reopening(url, &fabricated).await;
     let store = open(url, &fabricated).await;
@@ -151,6 +153,89 @@ async fn gaps(store: &Store) {
     assert_eq!(store.missed(range(10, 50)).await.expect("a read"), []);
 }
 
+async fn put(store: &Store, fabricated: &Fabricated, evidence: &Evidence) -> bool {
+    let epoch = fabricated.network.epoch(Epoch(0)).expect("genesis");
+    let guilt = epoch.judge.judge(evidence).expect("guilty");
+    let entry = EvidenceEntry {
+        evidence,
+        guilt,
+        source: "test",
+        received_at_ms: START_MS,
+    };
+    store.put_evidence(&entry).await.expect("a write")
+}
+
+async fn evidence(store: &Store, fabricated: &Fabricated) {
+    let room = async |evidence: &Evidence| {
+        store
+            .has_room_for(evidence, Epoch(0))
+            .await
+            .expect("a read")
+    };
+    let first = fabricated.contradiction(3, u64::MAX);
+    assert!(room(&first).await);
+    assert!(put(store, fabricated, &first).await);
+    assert!(!room(&first).await, "the slot is taken");
+    assert!(!put(store, fabricated, &first).await);
+    let share = fabricated.bad_share(2, FIRST + 7);
+    assert!(put(store, fabricated, &share).await);
+    for round in 0..15 {
+        let evidence = fabricated.contradiction(3, FIRST + round);
+        assert!(room(&evidence).await);
+        assert!(put(store, fabricated, &evidence).await);
+    }
+    let further = fabricated.contradiction(3, FIRST + 50);
+    assert!(!room(&further).await, "sixteen against one member");
+    assert!(
+        room(&fabricated.contradiction(2, FIRST + 50)).await,
+        "another member"
+    );
+    assert!(room(&fabricated.bad_share(1, FIRST)).await, "another kind");
+    let all = EvidenceQuery {
+        member: None,
+        round: None,
+        below: None,
+        limit: 5,
+    };
+    let (mut seen, mut query) = (Vec::new(), all);
+    loop {
+        let page = store.evidence(query).await.expect("a read");
+        let Some(last) = page.last() else { break };
+        query.below = Some(last.number());
+        seen.extend(page.iter().map(|row| row.number()));
+    }
+    assert_eq!(seen, Vec::from_iter((1..=17).rev()));
+    let count = async |member, round| {
+        let query = EvidenceQuery {
+            member,
+            round,
+            limit: 100,
+            ..all
+        };
+        store.evidence(query).await.expect("a read").len()
+    };
+    assert_eq!(count(Some(MemberId(3)), None).await, 16);
+    assert_eq!(count(Some(MemberId(2)), None).await, 1);
+    assert_eq!(count(None, Some(Round(FIRST + 7))).await, 2);
+    assert_eq!(count(Some(MemberId(2)), Some(Round(FIRST + 7))).await, 1);
+    assert_eq!(count(Some(MemberId(0)), None).await, 0);
+    let row = store
+        .evidence_by_id(share.id())
+        .await
+        .expect("a read")
+        .expect("a row");
+    assert_eq!(row.bytes(), share.to_bytes());
+    assert_eq!((row.kind(), row.member(), row.epoch()), ("bad_share", 2, 0));
+    assert_eq!(row.received_at_ms(), START_MS);
+    assert!(
+        store
+            .evidence_by_id(Digest([1; 32]))
+            .await
+            .expect("a read")
+            .is_none()
+    );
+}
+
 async fn reopening(url: &DatabaseUrl, fabricated: &Fabricated) {
     let other = NetworkId(Digest([3; 32]));
     let error = Store::open(url, 1, other)
@@ -160,6 +245,9 @@ async fn reopening(url: &DatabaseUrl, fabricated: &Fabricated) {
     let store = open(url, fabricated).await;
     let newest = store.newest().await.expect("a read").expect("a round");
     assert_eq!(newest.round(), Round(FIRST + 100));
+    let share = fabricated.bad_share(2, FIRST + 7);
+    let kept = store.evidence_by_id(share.id()).await.expect("a read");
+    assert!(kept.is_some(), "evidence survives");
     store.close().await;
 }
 
@@ -237,6 +325,9 @@ async fn retention(store: &Store, fabricated: &Fabricated) {
     )
     .await;
     assert_eq!(stored(store).await, BTreeSet::from([10_299]));
+    let share = fabricated.bad_share(2, FIRST + 7);
+    let kept = store.evidence_by_id(share.id()).await.expect("a read");
+    assert!(kept.is_some(), "evidence outlives its round");
     let query = HistoryQuery {
         feed: name("BTC-USD"),
         from_ms: 0,

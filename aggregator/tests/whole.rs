@@ -2,111 +2,23 @@
 mod common;
 #[path = "common/node.rs"]
 mod node;
+#[path = "common/running.rs"]
+mod running;
 
-use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 
-use common::{FIRST, Fabricated};
+use common::FIRST;
 use node::Node;
+use running::{Running, fabricate, node_toml};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    sync::oneshot,
-    task::JoinHandle,
     time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
-use touchstone_aggregator::{
-    Config,
-    config::unix_ms,
-    run_with,
-    store::{DatabaseUrl, Store},
-};
+use touchstone_aggregator::store::{DatabaseUrl, Store};
 use touchstone_types::Round;
-
-struct Running {
-    address: SocketAddr,
-    shutdown: CancellationToken,
-    task: JoinHandle<anyhow::Result<()>>,
-    http: reqwest::Client,
-}
-
-impl Running {
-    async fn start(folder: &Path, more: &str) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let text = format!(
-            "network = \"network.json\"\ndatabase = \"aggregator.db\"\nlisten = \"127.0.0.1:0\"\naddress_file = \"address\"\n{more}"
-        );
-        let config = Config::parse("test.toml", folder, &text).expect("a configuration");
-        let shutdown = CancellationToken::new();
-        let (bound, address) = oneshot::channel();
-        let task = tokio::spawn(run_with(config, shutdown.clone(), Some(bound)));
-        let address = match address.await {
-            Ok(address) => address,
-            Err(_) => panic!("{:?}", task.await),
-        };
-        let written = std::fs::read_to_string(folder.join("address")).expect("an address file");
-        assert_eq!(written, format!("{address}\n"));
-        Self {
-            address,
-            shutdown,
-            task,
-            http: reqwest::Client::new(),
-        }
-    }
-
-    async fn get(&self, path: &str) -> (u16, Value) {
-        let url = format!("http://{}{path}", self.address);
-        let response = self.http.get(url).send().await.expect("an answer");
-        let status = response.status().as_u16();
-        (status, response.json().await.expect("JSON"))
-    }
-
-    /// Waits until a path answers 200.
-    async fn has(&self, path: &str) -> Value {
-        let end = Instant::now() + Duration::from_secs(30);
-        loop {
-            let (status, body) = self.get(path).await;
-            if status == 200 {
-                return body;
-            }
-            assert!(Instant::now() < end, "{path}: {status} {body}");
-            sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn round(&self, after: u64) -> Value {
-        self.has(&format!("/v1/rounds/{}", FIRST + after)).await
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.task).await;
-        ended
-            .expect("in time")
-            .expect("no panic")
-            .expect("a clean end");
-    }
-}
-
-/// A network that began some rounds ago.
-fn fabricate(folder: &TempDir, rounds_ago: u64) -> (Fabricated, u64) {
-    let start = unix_ms() - rounds_ago * 1_000;
-    let fabricated = Fabricated::starting(start, "127.0.0.1:1");
-    let pin = serde_json::to_vec(&fabricated.pin).expect("JSON");
-    std::fs::write(folder.path().join("network.json"), pin).expect("a file");
-    (fabricated, start)
-}
-
-fn node_toml(fabricated: &Fabricated, nodes: &[(u16, SocketAddr)]) -> String {
-    let members = &fabricated.pin.genesis_manifest.members;
-    let entry = |(member, address): &(u16, SocketAddr)| {
-        let identity = members[usize::from(*member)].identity;
-        format!("[[nodes]]\naddress = \"{address}\"\nidentity = \"{identity}\"\n")
-    };
-    nodes.iter().map(entry).collect()
-}
 
 const QUICK: &str = "[collect]\ngap_grace_ms = 100\ngive_up_after_s = 1\n";
 

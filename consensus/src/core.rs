@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     sync::Arc,
 };
 
@@ -14,7 +15,7 @@ use crate::{
     pace::Pace,
     params::{Params, ParamsError, Rules, Sound},
     round::{Ctx, RoundState},
-    step::{Closing, Effect, Fault, FaultKind, Input, Now, Step, To},
+    step::{Closing, Effect, Fault, FaultKind, Input, Now, Position, Step, To},
     verify::Verifier,
 };
 
@@ -141,6 +142,16 @@ impl<R: Rules> Core<R> {
         self.rounds
             .iter()
             .map(|(round, state)| (*round, state.view()))
+    }
+
+    /// Where the member stands in a round that is alive.
+    pub fn position(&self, round: Round) -> Option<Position> {
+        self.rounds.get(&round).map(RoundState::position)
+    }
+
+    /// All that the member knows of a living round, for people, and for a model checker that compares states.
+    pub fn inspect(&self, round: Round) -> Option<impl fmt::Debug + '_> {
+        self.rounds.get(&round)
     }
 
     /// The newest round whose certificate this member holds.

@@ -31,6 +31,6 @@ pub use self::{
     params::{Params, ParamsError, Rules, Sound},
     proof::{Lock, LockProof, Qc, Standing, Tc, Value, ValueSession},
     scheme::{Election, FrostSuite, GroupSignatures, Scheme, SchemeError},
-    step::{Closing, Draft, Effect, Fault, FaultKind, Input, NonceUse, Now, Step, To},
+    step::{Closing, Draft, Effect, Fault, FaultKind, Input, NonceUse, Now, Position, Step, To},
     verify::{Refusal, Verifier},
 };

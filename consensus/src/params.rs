@@ -1,5 +1,7 @@
 //! The settings of the core, and the rules that mutants drop.
 
+use std::fmt;
+
 use thiserror::Error;
 use touchstone_types::Committee;
 
@@ -92,7 +94,7 @@ impl Params {
 }
 
 /// The rules that safety and progress rest on. What ships is [`Sound`]; tests bring impls that drop one, and must see it fail.
-pub trait Rules: Send + Sync + 'static {
+pub trait Rules: fmt::Debug + Send + Sync + 'static {
     /// A speculative share is released in view 0 only.
     const SPECULATE_IN_VIEW_0_ONLY: bool = true;
     /// Nothing of view 0 is signed after the member's own TIMEOUT.

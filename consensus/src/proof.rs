@@ -110,7 +110,7 @@ impl Value {
 }
 
 /// What a member must not forget within a round: the value that may have been decided, and in which view it got there.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Lock {
     /// The view of the certificate behind the lock.
     pub view: View,

@@ -7,7 +7,10 @@ use touchstone_types::{
     Attestation, Digest, Evidence, MemberId, MemberSet, Round, SigningSession, Statement, View,
 };
 
-use crate::message::{Content, Message, Reply, Signed};
+use crate::{
+    message::{Content, Message, Reply, Signed},
+    proof::Lock,
+};
 
 /// The two clocks: timers run on the monotonic one, rounds are numbered by the wall clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -119,6 +122,21 @@ pub enum NonceUse {
         /// Number of the offer, from 1.
         slot: u32,
     },
+}
+
+/// Where a member stands in a living round.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Position {
+    /// The view that it is in.
+    pub view: View,
+    /// Whether it has left view 0, or decided.
+    pub timed_out: bool,
+    /// Whether it knows who leads its view.
+    pub coin_known: bool,
+    /// Its lock.
+    pub lock: Option<Lock>,
+    /// The value that it decided.
+    pub decided: Option<Digest>,
 }
 
 /// How a round ended for a member.

@@ -11,7 +11,8 @@
 //!
 //! *A bad share* is a valid signature under a COMMIT or SHARE whose body names a session and holds shares that are not those
 //! of the signer in that session. What is needed to check them, the statement and everybody's nonce commitments, is bound by
-//! the session's digest, which stands in the signed body; whoever presents the evidence can change none of it.
+//! the session's digest, which stands in the signed body, or in what a COMMIT's body holds the hash of; whoever presents the
+//! evidence can change none of it.
 //! The accused is guilty and nobody framed it, for these reasons:
 //!
 //! * An honest member signs a share in a session of exactly `t` members in ascending order, in which every commitment decodes
@@ -240,7 +241,8 @@ pub struct EvidenceJudge {
     tag: Digest,
     committee: Committee,
     members: Vec<IdentityPublic>,
-    keys: Vec<SigningPublic>,
+    /// Needed for shares only.
+    keys: Result<Vec<SigningPublic>, KeyError>,
 }
 
 /// Judges one piece of evidence with the manifest and record of the epoch that it is about. [`EvidenceJudge`] does the same for
@@ -262,8 +264,10 @@ pub fn verify_evidence(
 impl EvidenceJudge {
     /// A judge for one epoch of a network.
     ///
+    /// Verifying shares that do not fit together, which no key generation makes, are an error only when a share is judged.
+    ///
     /// # Errors
-    /// A manifest or record that is none, or that do not belong together.
+    /// A manifest that is none, or a record that is not the manifest's.
     pub fn new(
         network: NetworkId,
         manifest: &Manifest,
@@ -284,7 +288,7 @@ impl EvidenceJudge {
             members: members.collect::<Result<_, _>>()?,
             keys: keys
                 .map(|keys| SigningPublic::new(committee, keys))
-                .collect::<Result<_, _>>()?,
+                .collect(),
         })
     }
 
@@ -365,9 +369,10 @@ impl EvidenceJudge {
             let threshold = self.committee.signing_threshold();
             return Err(EvidenceRefusal::Session { threshold });
         }
-        let prepared = self.keys.iter().map(|keys| prepare(keys, session));
+        let keys = self.keys.as_ref().map_err(|error| *error)?;
+        let prepared = keys.iter().map(|keys| prepare(keys, session));
         let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
-        let ours = |suite| self.keys.iter().any(|keys| keys.suite() == suite);
+        let ours = |suite| keys.iter().any(|keys| keys.suite() == suite);
         let superfluous = given.shares.iter().find(|(suite, _)| !ours(*suite));
         if let Some((suite, _)) = superfluous {
             return Ok(Some((*suite, ShareFault::Superfluous)));

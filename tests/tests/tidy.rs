@@ -6,6 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What drives the core may use without the weight of the rest.
+const CORE: &[&str] = &[
+    "touchstone-types",
+    "touchstone-crypto",
+    "touchstone-consensus",
+    "touchstone-sim",
+];
+
 /// Folder, package, and what it may use of the workspace outside of tests. `None`: anything.
 const LAYERS: &[(&str, &str, Option<&[&str]>)] = &[
     ("types", "touchstone-types", Some(&[])),
@@ -53,6 +61,10 @@ const LAYERS: &[(&str, &str, Option<&[&str]>)] = &[
     ),
     ("deploy/devnet", "touchstone-devnet", None),
     ("tests", "touchstone-tests", None),
+    ("tests/sim", "touchstone-sim", Some(CORE)),
+    ("tests/model", "touchstone-model", Some(CORE)),
+    ("tests/fuzz", "touchstone-fuzz", Some(CORE)),
+    ("tests/bench", "touchstone-bench", Some(CORE)),
 ];
 
 fn root() -> PathBuf {

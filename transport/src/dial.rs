@@ -29,12 +29,20 @@ pub(crate) async fn keep_link(shared: Arc<Shared>, peer: Arc<Peer>) {
     let timing = shared.timing;
     let mut backoff = Backoff::new(timing.backoff_min, timing.backoff_max);
     let stopped = shared.stop.clone();
+    // An attempt that was given up too early because the peer is far away gets more time the next time.
+    let mut attempt_min = ATTEMPT_MIN;
     while !stopped.is_cancelled() {
         let dialled = tokio::select! {
             () = stopped.cancelled() => return,
             dialled = dial(&shared, &peer) => dialled,
             // An attempt that was made before the peer was there may sit in long waits for its lost packets.
-            () = called(&peer, ATTEMPT_MIN) => Err(LinkError::Superseded),
+            () = called(&peer, attempt_min) => Err(LinkError::Superseded),
+        };
+        attempt_min = match dialled {
+            Err(LinkError::Superseded) => {
+                attempt_min.saturating_mul(2).min(timing.handshake_timeout)
+            }
+            _ => ATTEMPT_MIN,
         };
         match dialled {
             Ok((connection, theirs)) => {
@@ -64,7 +72,7 @@ pub(crate) async fn keep_link(shared: Arc<Shared>, peer: Arc<Peer>) {
     }
 }
 
-/// How long an attempt to connect is left alone; longer than a round trip around the world.
+/// How long the first attempt to connect is left alone; longer than a round trip around the world.
 const ATTEMPT_MIN: Duration = Duration::from_millis(400);
 
 /// The peer has called, or has another address now: wait no longer than `at_least`.

@@ -33,8 +33,8 @@ pub use identity::{IdentityError, PublicKey, TlsIdentity};
 pub use mesh::{BindError, Mesh};
 pub use metrics::{MeshMetrics, ObserverMetrics, PeerMetrics};
 pub use observer::{
-    AttestationSource, EVIDENCE_BYTES_MAX, EvidenceSource, Fetch, FetchError, ITEM_BYTES_CEILING,
-    Item, ObserverClient, ObserverClientConfig, ObserverConfig, ObserverError, ObserverEvent,
-    ObserverEvents, ObserverLimits,
+    AttestationSource, EVIDENCE_BYTES_MAX, EVIDENCE_RECORDS_MAX, EvidenceSource, Fetch, FetchError,
+    ITEM_BYTES_CEILING, Item, ObserverClient, ObserverClientConfig, ObserverConfig, ObserverError,
+    ObserverEvent, ObserverEvents, ObserverLimits,
 };
 pub use tls::{MEMBER_ALPN, OBSERVER_ALPN};

@@ -129,6 +129,29 @@ fn a_bad_share_carries_what_is_needed_to_check_it() {
     assert_eq!(again.share(), Ok(share(&session(&[0, 1, 3]))));
 }
 
+/// The signed body of a COMMIT holds the hash of what the share stands in.
+#[test]
+fn a_share_in_a_commit_comes_with_the_value_that_was_voted_for() {
+    let session = session(&[0, 1, 3]);
+    let (value, extra) = (Digest([7; 32]), body(&share(&session)));
+    let header = header(MessageKind::Commit, 3, &commit_body(&value, &extra));
+    let commit = |value: [u8; 32], extra: &[u8]| {
+        evidence((header, [&value, extra].concat(), session.clone()))
+    };
+    let good = commit(value.0, &extra);
+    assert_eq!(good.check_form(), Ok(()));
+    assert_eq!(good.share(), Ok(share(&session)));
+    let again = Evidence::from_bytes(&good.to_bytes());
+    assert_eq!(again, Ok(good));
+    let wrong = Err(EvidenceError::Mismatch("the body"));
+    assert_eq!(commit([8; 32], &extra).check_form(), wrong);
+    assert_eq!(commit(value.0, &extra[1..]).check_form(), wrong);
+    let bare = evidence((header, extra.clone(), session.clone()));
+    assert_eq!(bare.check_form(), wrong);
+    let short = evidence((header, vec![1; 31], session.clone()));
+    assert_eq!(short.check_form(), wrong);
+}
+
 #[test]
 fn headers_that_say_the_same_or_are_of_two_slots_contradict_nothing() {
     let first = header(MessageKind::Vote, 2, b"yes");

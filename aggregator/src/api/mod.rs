@@ -5,6 +5,7 @@
 )]
 
 mod cache;
+mod evidence;
 mod extract;
 mod feeds;
 mod guard;
@@ -127,6 +128,7 @@ impl Api {
         (name = "network", description = "What is signed, and by whom"),
         (name = "prices", description = "Signed prices"),
         (name = "rounds", description = "Whole rounds and the observations behind them"),
+        (name = "evidence", description = "Proofs of members' misbehaviour"),
         (name = "operation", description = "Health and metrics")
     )
 )]
@@ -144,6 +146,8 @@ pub fn app(state: ApiState) -> Router {
         .routes(routes!(updates::latest))
         .routes(routes!(rounds::round))
         .routes(routes!(rounds::observations))
+        .routes(routes!(evidence::list))
+        .routes(routes!(evidence::record))
         .routes(routes!(stream::stream))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

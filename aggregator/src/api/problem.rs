@@ -33,6 +33,8 @@ pub enum Code {
     MissedRound,
     /// The round is stored without its observations.
     NoObservations,
+    /// The evidence is not stored.
+    UnknownEvidence,
     /// Nothing is stored at or before that time.
     NoPriceBefore,
     /// Nothing is stored yet.
@@ -67,6 +69,7 @@ impl Code {
             Self::UnknownRound => "unknown-round",
             Self::MissedRound => "missed-round",
             Self::NoObservations => "no-observations",
+            Self::UnknownEvidence => "unknown-evidence",
             Self::NoPriceBefore => "no-price-before",
             Self::NoData => "no-data",
             Self::HeadersTooLarge => "headers-too-large",
@@ -91,6 +94,7 @@ impl Code {
             | Self::UnknownRound
             | Self::MissedRound
             | Self::NoObservations
+            | Self::UnknownEvidence
             | Self::NoPriceBefore => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -14,7 +14,8 @@ use touchstone_transport::TlsIdentity;
 use touchstone_types::Round;
 
 use super::{
-    Intake, NodeAddress, NodeSource, Sources, Tracker, Upstream, Verdict, node::FetchRequest,
+    EvidenceIntake, Intake, NodeAddress, NodeSource, Sources, Tracker, Upstream, Verdict,
+    node::FetchRequest,
 };
 use crate::store::{RoundRange, Store};
 
@@ -59,11 +60,12 @@ impl Backfill {
         &mut self,
         node: NodeAddress,
         from: Round,
+        evidence: Arc<EvidenceIntake>,
         sources: Arc<Sources>,
         identity: Arc<TlsIdentity>,
     ) -> NodeSource {
-        let (source, requests) =
-            NodeSource::new(node, from, Arc::clone(&self.intake), sources, identity);
+        let intake = Arc::clone(&self.intake);
+        let (source, requests) = NodeSource::new(node, from, intake, evidence, sources, identity);
         self.nodes.push(requests);
         source
     }

@@ -1,6 +1,8 @@
-//! Getting attestations: from the streams of several nodes at once, and what is missing from nodes and other aggregators.
+//! Getting attestations: from the streams of several nodes at once, and what is missing from nodes and other aggregators; and
+//! evidence from the nodes.
 
 mod backfill;
+mod evidence;
 mod intake;
 mod node;
 mod tracker;
@@ -9,6 +11,7 @@ mod upstream;
 use std::sync::Mutex;
 
 pub use backfill::Backfill;
+pub use evidence::{EvidenceIntake, EvidenceVerdict};
 pub use intake::{Intake, Verdict};
 pub use node::{NodeAddress, NodeSource};
 pub use tracker::{Gap, Tracker};

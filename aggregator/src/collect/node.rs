@@ -13,7 +13,7 @@ use touchstone_transport::{
 use touchstone_types::Digest;
 use touchstone_types::Round;
 
-use super::{Intake, Sources, Verdict};
+use super::{EvidenceIntake, EvidenceVerdict, Intake, Sources, Verdict};
 use crate::{store::RoundRange, verify::ATTESTATION_BYTES_MAX};
 
 /// The shortest and the longest time for which a source that lied is left alone.
@@ -48,6 +48,7 @@ pub struct NodeSource {
     node: NodeAddress,
     name: Arc<str>,
     intake: Arc<Intake>,
+    evidence: Arc<EvidenceIntake>,
     sources: Arc<Sources>,
     identity: Arc<TlsIdentity>,
     requests: mpsc::Receiver<FetchRequest>,
@@ -66,6 +67,7 @@ impl NodeSource {
         node: NodeAddress,
         from: Round,
         intake: Arc<Intake>,
+        evidence: Arc<EvidenceIntake>,
         sources: Arc<Sources>,
         identity: Arc<TlsIdentity>,
     ) -> (Self, mpsc::Sender<FetchRequest>) {
@@ -76,6 +78,7 @@ impl NodeSource {
             node,
             name,
             intake,
+            evidence,
             sources,
             identity,
             requests,
@@ -134,12 +137,14 @@ impl NodeSource {
         events: &mut ObserverEvents,
         good: &mut u64,
     ) -> End {
+        let mut records = 0;
         loop {
             let verdict = tokio::select! {
                 event = events.recv() => match event {
                     None => return End::Broken,
                     Some(ObserverEvent::Connected) => {
                         self.sources.update(&self.name, |s| s.connected = true);
+                        records = 0;
                         tracing::info!(source = %self.name, from = %self.next, "following");
                         continue;
                     }
@@ -149,6 +154,12 @@ impl NodeSource {
                         continue;
                     }
                     Some(ObserverEvent::Item(item)) => self.intake.offer(&self.name, &item.bytes).await,
+                    Some(ObserverEvent::Evidence(item)) => {
+                        if self.take_evidence(&item.bytes, &mut records).await {
+                            continue;
+                        }
+                        return End::Lied;
+                    }
                 },
                 Some(request) = self.requests.recv() => self.fetch(client, request).await,
             };
@@ -162,6 +173,17 @@ impl NodeSource {
                 Verdict::Closed => return End::Shutdown,
             }
         }
+    }
+
+    /// Whether a record is one that an honest node may have sent.
+    async fn take_evidence(&self, bytes: &[u8], records: &mut usize) -> bool {
+        *records = records.saturating_add(1);
+        if *records > self.evidence.session_max() {
+            tracing::warn!(source = %self.name, max = self.evidence.session_max(), "more evidence than a node can hold");
+            return false;
+        }
+        let verdict = self.evidence.offer(&self.name, bytes).await;
+        !matches!(verdict, EvidenceVerdict::Refused(_))
     }
 
     /// Carries out a request for back-fill.
@@ -204,6 +226,7 @@ impl NodeSource {
             Arc::clone(&self.identity),
             self.next,
         );
+        config.evidence = true;
         config.item_bytes_max = u32::try_from(ATTESTATION_BYTES_MAX).unwrap_or(u32::MAX);
         Ok(ObserverClient::connect(config)?)
     }

@@ -1,9 +1,11 @@
-//! The database: believed attestations, their leaves and observations.
+//! The database: believed attestations, their leaves and observations, and evidence.
 //!
 //! Two typed pools, SQLite and PostgreSQL, share every SQL text: `$n` parameters, and the types TEXT, BIGINT and BYTEA only.
-//! `on!` expands one body for either pool. Only [`crate::writer`] writes, through [`Store::write`] and the retention.
+//! `on!` expands one body for either pool. Only [`crate::writer`] writes rounds, through [`Store::write`] and the retention;
+//! missed rounds and evidence, both rare, are written by those who find them.
 
 mod backup;
+mod evidence;
 mod extremes;
 mod gaps;
 mod read;
@@ -21,6 +23,7 @@ use sqlx::{
 use thiserror::Error;
 use touchstone_types::{NetworkId, Round};
 
+pub use evidence::{EvidenceEntry, EvidenceQuery, EvidenceRow};
 pub use extremes::Extreme;
 pub use gaps::RoundRange;
 pub use read::{Equivocation, HistoryQuery, Neighbours, PlainRow};

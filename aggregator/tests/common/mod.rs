@@ -2,6 +2,7 @@
 //! a verifier.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod evidence;
 pub(crate) mod postgres;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

@@ -7,10 +7,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use touchstone_transport::{
-    AttestationSource, FrameKind, FrameLimits, Item, LinkTiming, MemberEndpoint, Mesh, MeshConfig,
-    MeshEvents, MeshLimits, ObserverConfig, ObserverLimits, PublicKey, TlsIdentity,
+    AttestationSource, EvidenceSource, FrameKind, FrameLimits, Item, LinkTiming, MemberEndpoint,
+    Mesh, MeshConfig, MeshEvents, MeshLimits, ObserverConfig, ObserverLimits, PublicKey,
+    TlsIdentity,
 };
 use touchstone_types::{Attestation, MemberId, Round};
 
@@ -19,6 +20,8 @@ use crate::common::Fabricated;
 struct Shelf {
     stored: Mutex<BTreeMap<Round, Item>>,
     live: broadcast::Sender<Item>,
+    evidence: Mutex<Vec<Item>>,
+    count: watch::Sender<usize>,
 }
 
 impl AttestationSource for Shelf {
@@ -33,6 +36,17 @@ impl AttestationSource for Shelf {
 
     fn subscribe(&self) -> broadcast::Receiver<Item> {
         self.live.subscribe()
+    }
+}
+
+impl EvidenceSource for Shelf {
+    fn page(&self, from: usize, limit: usize) -> Vec<Item> {
+        let evidence = self.evidence.lock().expect("no panic");
+        evidence.iter().skip(from).take(limit).cloned().collect()
+    }
+
+    fn count(&self) -> watch::Receiver<usize> {
+        self.count.subscribe()
     }
 }
 
@@ -52,6 +66,8 @@ impl Node {
         let shelf = Arc::new(Shelf {
             stored: Mutex::default(),
             live: broadcast::Sender::new(256),
+            evidence: Mutex::default(),
+            count: watch::Sender::new(0),
         });
         let key = &fabricated.members[usize::from(member)];
         let identity = TlsIdentity::from_pkcs8(&key.tls_pkcs8()).expect("an identity");
@@ -70,7 +86,7 @@ impl Node {
             timing: LinkTiming::default(),
             observers: Some(ObserverConfig {
                 source: Arc::clone(&shelf) as Arc<dyn AttestationSource>,
-                evidence: None,
+                evidence: Some(Arc::clone(&shelf) as Arc<dyn EvidenceSource>),
                 limits: ObserverLimits::default(),
             }),
         };
@@ -111,6 +127,16 @@ impl Node {
             .lock()
             .expect("no panic")
             .insert(round, item);
+    }
+
+    /// Stores and streams bytes as if they were evidence.
+    pub(crate) fn accuse(&self, bytes: Vec<u8>) {
+        let mut evidence = self.shelf.evidence.lock().expect("no panic");
+        evidence.push(Item {
+            round: Round(0),
+            bytes: bytes.into(),
+        });
+        self.shelf.count.send_replace(evidence.len());
     }
 
     pub(crate) async fn stop(&self) {

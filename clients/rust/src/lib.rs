@@ -5,6 +5,8 @@ extern crate alloc;
 #[cfg(any(test, feature = "http"))]
 extern crate std;
 
+#[cfg(feature = "members")]
+pub mod evidence;
 #[cfg(feature = "http")]
 pub mod http;
 mod pin;

@@ -17,6 +17,7 @@ use crate::{
 const SERVINGS: u8 = 2;
 
 /// What was decided, and the proof.
+#[derive(Debug)]
 pub(super) struct Decided {
     decision: Decision,
     fetched: bool,
@@ -73,9 +74,16 @@ impl<R: Rules> RoundState<R> {
         ctx.fire(rule);
         self.timed_out = true;
         ctx.pace.decided(decision.qc.view);
-        if let (View(0), Some(since)) = (decision.qc.view, self.quorum_at_us) {
+        let (since, delays) = match decision.qc.view {
             // PROPOSE0, PREPARE and COMMIT.
-            ctx.pace.sample(ctx.now.mono_us.saturating_sub(since) / 3);
+            View(0) => (self.quorum_at_us, 3),
+            // TIMEOUT, and six in each view. Without this a timer that is too short would never be found out.
+            View(views) => (self.timeout_at_us, u64::from(views).saturating_mul(7)),
+        };
+        if let Some(since) = since {
+            let took_us = ctx.now.mono_us.saturating_sub(since);
+            ctx.pace
+                .sample(took_us.checked_div(delays).unwrap_or_default());
         }
         self.far.clear();
         let waiting = MemberSet(self.asked.0 & !self.answered.0);

@@ -37,7 +37,7 @@ use crate::{
     params::{Params, Rules},
     proof::{LockProof, Qc, Standing, Tc, Value},
     scheme::Scheme,
-    step::{Draft, Effect, Fault, FaultKind, Now, Step, To},
+    step::{Draft, Effect, Fault, FaultKind, Now, Position, Step, To},
 };
 
 /// What a round needs from the core while it handles one input.
@@ -101,6 +101,7 @@ fn slot(header: &Header) -> Slot {
 }
 
 /// The state of one round.
+#[derive(Debug)]
 pub(crate) struct RoundState<R> {
     round: Round,
     /// When the member observed, in monotonic microseconds.
@@ -115,6 +116,8 @@ pub(crate) struct RoundState<R> {
     quorum_at_us: Option<u64>,
     view_0: View0,
     timed_out: bool,
+    /// When the member's TIMEOUT left, in monotonic microseconds.
+    timeout_at_us: Option<u64>,
     timeouts: BTreeMap<MemberId, (Standing, MemberSignature)>,
     timeout_proof: Option<LockProof>,
     lock: Option<LockProof>,
@@ -151,6 +154,7 @@ impl<R: Rules> RoundState<R> {
             quorum_at_us: None,
             view_0: View0::default(),
             timed_out: false,
+            timeout_at_us: None,
             timeouts: BTreeMap::new(),
             timeout_proof: None,
             lock: None,
@@ -175,6 +179,16 @@ impl<R: Rules> RoundState<R> {
     /// The view that the member is in, for people.
     pub(crate) fn view(&self) -> View {
         self.view
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            view: self.view,
+            timed_out: self.timed_out,
+            coin_known: self.in_view.coin_known(),
+            lock: self.lock.as_ref().map(LockProof::lock),
+            decided: self.decided.as_ref().map(Decided::value),
+        }
     }
 
     /// The signed round, once it is there.

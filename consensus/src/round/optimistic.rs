@@ -19,6 +19,7 @@ use crate::{
 };
 
 /// A proposal for view 0. Only that of the leader is looked at, but who leads may become clear later.
+#[derive(Debug)]
 struct Proposal0 {
     value: Digest,
     list: Arc<Value>,
@@ -27,13 +28,14 @@ struct Proposal0 {
 }
 
 /// A COMMIT as it was received.
+#[derive(Debug)]
 pub(super) struct CommitVote {
     pub(super) value: Digest,
     pub(super) signed: Signed,
 }
 
 /// What is known of view 0.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct View0 {
     proposals: BTreeMap<MemberId, Proposal0>,
     proposed: bool,
@@ -284,6 +286,7 @@ impl<R: Rules> RoundState<R> {
             return;
         }
         self.timed_out = true;
+        self.timeout_at_us = Some(ctx.now.mono_us);
         ctx.fire(rule);
         let proof = self.lock.clone().filter(|_| R::REPORT_LOCK);
         let standing = Standing {

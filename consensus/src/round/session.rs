@@ -19,6 +19,7 @@ const PRICED_ROUNDS: u64 = 64;
 const UNPRICED_ROUNDS: u64 = 8;
 
 /// A value that was proposed and may be decided yet.
+#[derive(Debug)]
 pub(super) struct Candidate {
     /// The last view in which it was proposed.
     view: View,

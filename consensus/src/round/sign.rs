@@ -30,6 +30,7 @@ type Outputs = Vec<RoastOutput<Offer, GroupSignatures>>;
 const FAR_SHARES: u32 = 64;
 
 /// The value's own session.
+#[derive(Debug)]
 struct Own {
     session: Arc<SigningSession>,
     digest: Digest,
@@ -39,6 +40,7 @@ struct Own {
 }
 
 /// The own sessions as a coordinator.
+#[derive(Debug)]
 struct Coordination {
     roast: Roast<StatementShares>,
     sessions: Vec<Arc<SigningSession>>,
@@ -47,6 +49,7 @@ struct Coordination {
 }
 
 /// The signing of one decided report.
+#[derive(Debug)]
 pub(super) struct Signing {
     value: Digest,
     report: Arc<Report>,

@@ -23,6 +23,7 @@ use crate::{
 const FAR_VIEWS: u32 = 64;
 
 /// A member's proposal in the current view.
+#[derive(Debug)]
 struct Proposal {
     value: Digest,
     /// The value, where the proposal is not about a locked one: then the observations must be held before the vote.
@@ -32,7 +33,7 @@ struct Proposal {
 }
 
 /// What is known of the current view.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct ViewState {
     tc: Option<Arc<Tc>>,
     proof: Option<LockProof>,
@@ -50,6 +51,12 @@ pub(super) struct ViewState {
     election: Option<Election>,
     statuses: BTreeMap<MemberId, (Standing, MemberSignature)>,
     highest: Option<LockProof>,
+}
+
+impl ViewState {
+    pub(super) fn coin_known(&self) -> bool {
+        self.election.is_some()
+    }
 }
 
 pub(super) fn certificate(

@@ -4,7 +4,7 @@ use curve25519_dalek::{constants::EIGHT_TORSION, edwards::CompressedEdwardsY};
 use proptest::prelude::*;
 use touchstone_types::{
     FeedName, FeedSpec, HEADER_BYTES, Market, Member, MemberSignature, NonceCommitments,
-    SessionSigner, Statement, sha256,
+    SessionSigner, Statement, commit_body, sha256,
 };
 
 use super::*;
@@ -106,23 +106,33 @@ impl World {
         }
     }
 
-    /// Evidence that this is what a member answered.
+    /// Evidence that this is what a member answered, in a SHARE.
     fn evidence(
         &self,
         member: usize,
         session: &SigningSession,
         shares: Vec<(Suite, Vec<u8>)>,
     ) -> Evidence {
-        let given = SessionShare {
-            session: session.digest(),
-            shares,
-        };
-        let mut body = Vec::new();
-        SessionShare::write_option(Some(&given), &mut body);
-        body.extend_from_slice(b"what else a body holds");
+        let body = given(session, shares);
         Evidence::BadShare {
             share: self.header(member, MessageKind::Share, &body),
             body,
+            session: session.clone(),
+        }
+    }
+
+    /// The same in a COMMIT.
+    fn commit(
+        &self,
+        member: usize,
+        session: &SigningSession,
+        shares: Vec<(Suite, Vec<u8>)>,
+    ) -> Evidence {
+        let value = Digest([6; 32]);
+        let extra = [&given(session, shares)[..], b"nonces"].concat();
+        Evidence::BadShare {
+            share: self.header(member, MessageKind::Commit, &commit_body(&value, &extra)),
+            body: [&value.0[..], &extra].concat(),
             session: session.clone(),
         }
     }
@@ -139,6 +149,17 @@ impl World {
         let (_, session) = self.session(&[0, 1, 2], 5);
         self.evidence(2, &session, vec![(Suite::Ed25519, vec![3; 32])])
     }
+}
+
+/// Shares with the session that they are for.
+fn given(session: &SigningSession, shares: Vec<(Suite, Vec<u8>)>) -> Vec<u8> {
+    let given = SessionShare {
+        session: session.digest(),
+        shares,
+    };
+    let mut body = Vec::new();
+    SessionShare::write_option(Some(&given), &mut body);
+    body
 }
 
 fn manifest(identities: &[IdentityKey], f: u16) -> Manifest {
@@ -315,6 +336,23 @@ fn evidence_of_another_network_or_epoch_is_refused() {
     }
 }
 
+/// Such a record is no key generation's; then no share can be judged, but signatures can.
+#[test]
+fn contradictions_are_judged_without_the_keys_of_the_group() {
+    let world = World::new(4, 1);
+    let mut record = world.record.clone();
+    record.keys[0].verifying_shares[1] = record.keys[0].verifying_shares[2].clone();
+    let judge = EvidenceJudge::new(world.network, &world.manifest, &record).unwrap();
+    judge
+        .judge(&world.contradiction(1, MessageKind::Obs))
+        .unwrap();
+    let refusal = judge.judge(&world.bad_share()).unwrap_err();
+    assert!(matches!(
+        refusal,
+        EvidenceRefusal::Keys(KeyError::Inconsistent { .. })
+    ));
+}
+
 #[test]
 fn a_wrong_share_is_its_authors() {
     let world = World::new(4, 1);
@@ -338,6 +376,18 @@ fn a_wrong_share_is_its_authors() {
         .judge
         .judge(&world.evidence(2, &other, shares.clone()));
     assert_eq!(wrong.unwrap().offence, guilt.offence);
+    // In a COMMIT as in a SHARE.
+    let commit = world.commit(2, &one, shares.clone());
+    let innocent = EvidenceRefusal::Innocent(MemberId(2));
+    assert_eq!(world.judge.judge(&commit), Err(innocent));
+    let commit = world.commit(2, &other, shares.clone());
+    let guilt = world.judge.judge(&commit).unwrap();
+    let kind = MessageKind::Commit;
+    assert_eq!(guilt.offence, Offence::BadShare { kind, suite, fault });
+    assert_eq!(
+        guilt.offence.to_string(),
+        "signed a COMMIT whose ed25519 share is wrong in the session that it names"
+    );
     // And one member's is not another's.
     let taken = world.judge.judge(&world.evidence(1, &one, shares));
     assert_eq!(taken.unwrap().member, MemberId(1));
@@ -436,7 +486,10 @@ fn small_order_parts_frame_nobody_but_their_author() {
 #[test]
 fn no_bit_of_evidence_can_be_changed() {
     let world = World::new(4, 1);
-    for evidence in [world.contradiction(1, MessageKind::Obs), world.bad_share()] {
+    let (_, session) = world.session(&[0, 1, 2], 5);
+    let commit = world.commit(2, &session, vec![(Suite::Ed25519, vec![3; 32])]);
+    let contradiction = world.contradiction(1, MessageKind::Obs);
+    for evidence in [contradiction, world.bad_share(), commit] {
         let bytes = evidence.to_bytes();
         world
             .judge

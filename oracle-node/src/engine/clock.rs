@@ -1,12 +1,15 @@
 //! The clock guard: whether the own wall clock may be believed.
 //!
-//! Every observation that comes in says what its member's clock showed. The time on the way only makes a sample look older,
-//! so a member's offset is the largest of its samples of the last ten seconds. The own clock is wrong when the median of the
+//! Every observation that comes in says what its member's clock showed. The time on the way makes a sample look older, by no
+//! more than the link's round trip, so what a sample proves is the distance of zero from (offset, offset + round trip); and a
+//! member's offset is the largest of its samples of the last ten seconds. The own clock is wrong when the median of the
 //! members' offsets is beyond the bound for two seconds, and at least `f + 1` members are beyond it on that side, one of them
-//! honest. Without recent samples the own clock is all there is, and is believed.
+//! honest. Without recent samples the own clock is all there is, and is believed. However slow the network is, right clocks are
+//! believed.
 //!
 //! A jump of the wall clock against the monotonic one (a step, a suspended or restored machine) makes the clock suspect at
-//! once, until `f + 1` members confirm it or ten seconds have passed.
+//! once, until `f + 1` members confirm it or ten seconds have passed. A process that nobody ran for some seconds counts as
+//! restored, too: it cannot know what was done with it meanwhile.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,6 +21,8 @@ const WINDOW_MS: u64 = 10_000;
 const BUCKET_MS: u64 = 1_000;
 /// How long the members' median must be beyond the bound.
 const HOLD_MS: u64 = 2_000;
+/// The guard is asked once a second; after a pause of so many milliseconds the process was asleep.
+const ASLEEP_MS: u64 = 5_000;
 /// How long a jump makes the clock suspect at most.
 const JUMP_MS: u64 = 10_000;
 
@@ -30,6 +35,8 @@ pub(crate) struct Verdict {
     pub(crate) offset_ms: Option<i64>,
     /// By how much the wall clock has jumped since the last look, if it has.
     pub(crate) jumped_ms: Option<i64>,
+    /// For how long nobody looked, if that is so long that the process must have been asleep.
+    pub(crate) asleep_ms: Option<u64>,
 }
 
 /// The guard of one clock.
@@ -40,6 +47,7 @@ pub(crate) struct ClockGuard {
     samples: BTreeMap<MemberId, VecDeque<(u64, i64)>>,
     /// Wall clock minus monotonic clock at the last look.
     last: Option<i64>,
+    looked_at_ms: Option<u64>,
     beyond_since_ms: Option<u64>,
     jumped_at_ms: Option<u64>,
 }
@@ -51,14 +59,18 @@ impl ClockGuard {
             one_honest: committee.one_honest(),
             samples: BTreeMap::new(),
             last: None,
+            looked_at_ms: None,
             beyond_since_ms: None,
             jumped_at_ms: None,
         }
     }
 
-    /// A member's observation came in that says that its clock showed `theirs_ms`.
-    pub(crate) fn sample(&mut self, now: Now, member: MemberId, theirs_ms: u64) {
-        let (at, offset) = (now.mono_us / 1_000, difference(theirs_ms, now.unix_ms));
+    /// A member's observation came in, over a link with this round trip, that says that its clock showed `theirs_ms`.
+    pub(crate) fn sample(&mut self, now: Now, member: MemberId, theirs_ms: u64, rtt_ms: u64) {
+        let at = now.mono_us / 1_000;
+        let least = difference(theirs_ms, now.unix_ms);
+        let most = least.saturating_add(i64::try_from(rtt_ms).unwrap_or(i64::MAX));
+        let offset = least.max(most.min(0));
         let samples = self.samples.entry(member).or_default();
         match samples.back_mut() {
             Some((bucket, largest)) if at.saturating_sub(*bucket) < BUCKET_MS => {
@@ -78,6 +90,8 @@ impl ClockGuard {
     pub(crate) fn look(&mut self, now: Now) -> Verdict {
         let mono_ms = now.mono_us / 1_000;
         let jumped_ms = self.jump(now, mono_ms);
+        let pause_ms = self.looked_at_ms.replace(mono_ms);
+        let pause_ms = mono_ms.saturating_sub(pause_ms.unwrap_or(mono_ms));
         let offsets = self.offsets(mono_ms);
         let median = offsets.get(offsets.len().saturating_sub(1) / 2).copied();
         let near = offsets.iter().filter(|o| o.abs() <= self.bound_ms).count();
@@ -100,6 +114,7 @@ impl ClockGuard {
             trusted: !wrong && self.jumped_at_ms.is_none(),
             offset_ms: median,
             jumped_ms,
+            asleep_ms: (pause_ms >= ASLEEP_MS).then_some(pause_ms),
         }
     }
 
@@ -143,6 +158,7 @@ mod tests {
         guard: ClockGuard,
         mono_ms: u64,
         error_ms: i64,
+        rtt_ms: u64,
     }
 
     impl World {
@@ -151,6 +167,7 @@ mod tests {
                 guard: ClockGuard::new(500, Committee::new(4, 1).expect("committee")),
                 mono_ms: 0,
                 error_ms: 0,
+                rtt_ms: 0,
             }
         }
 
@@ -174,6 +191,7 @@ mod tests {
                         now,
                         MemberId(*member),
                         sent.saturating_add_signed(*error_ms),
+                        self.rtt_ms,
                     );
                 }
                 verdict = self.guard.look(self.now());
@@ -205,6 +223,31 @@ mod tests {
             assert!(world.run(1, &HONEST).jumped_ms.is_some());
             assert!(world.run(2, &HONEST).trusted);
         }
+    }
+
+    #[test]
+    fn right_clocks_are_believed_at_any_distance() {
+        let mut world = World::new();
+        world.rtt_ms = 6_000;
+        let far = HONEST.map(|(member, error, _)| (member, error, 3_000));
+        assert!(world.run(20, &far).trusted);
+        world.error_ms = 10_000;
+        assert!(
+            !world.run(20, &far).trusted,
+            "nor does distance hide a wrong one"
+        );
+        world.error_ms = -2_000;
+        let near = HONEST.map(|(member, error, _)| (member, error, 20));
+        assert!(!world.run(20, &near).trusted);
+    }
+
+    #[test]
+    fn a_process_that_was_asleep_is_told_so() {
+        let mut world = World::new();
+        assert_eq!(world.run(5, &HONEST).asleep_ms, None);
+        world.mono_ms += 60_000;
+        assert_eq!(world.run(1, &HONEST).asleep_ms, Some(61_000));
+        assert_eq!(world.run(1, &HONEST).asleep_ms, None);
     }
 
     #[test]
@@ -242,7 +285,7 @@ mod tests {
                 let now = world.now();
                 world
                     .guard
-                    .sample(now, MemberId(member), START_MS + 100_000 - delay * 1_000);
+                    .sample(now, MemberId(member), START_MS + 100_000 - delay * 1_000, 0);
             }
             assert!(world.guard.look(world.now()).trusted);
         }
@@ -269,7 +312,7 @@ mod tests {
         let mut world = World::new();
         for theirs in [0, u64::MAX] {
             let now = world.now();
-            world.guard.sample(now, MemberId(1), theirs);
+            world.guard.sample(now, MemberId(1), theirs, u64::MAX);
             world.guard.look(now);
         }
         world.guard.look(Now {

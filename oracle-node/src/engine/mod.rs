@@ -15,7 +15,7 @@ pub(crate) mod frames;
 pub(crate) mod verify;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -194,6 +194,8 @@ pub(crate) struct Engine {
     view: Arc<SharedView>,
     clocks: Clocks,
     guard: ClockGuard,
+    /// Round trips of the links, as of the last look at the clocks.
+    rtts_ms: BTreeMap<MemberId, u64>,
     clock_trusted: bool,
     looked: Option<Instant>,
     certificates: BTreeSet<Round>,
@@ -230,6 +232,7 @@ impl Engine {
             view: parts.view,
             clocks: parts.clocks,
             guard: ClockGuard::new(parts.max_offset_ms, committee),
+            rtts_ms: BTreeMap::new(),
             clock_trusted: true,
             looked: None,
             certificates: BTreeSet::new(),
@@ -282,13 +285,17 @@ impl Engine {
         self.looked = Some(Instant::now());
         let now = self.clocks.now();
         let verdict = self.guard.look(now);
-        if let Some(jumped_ms) = verdict.jumped_ms {
+        if verdict.jumped_ms.is_some() || verdict.asleep_ms.is_some() {
             tracing::error!(
-                jumped_ms,
+                jumped_ms = verdict.jumped_ms,
+                asleep_ms = verdict.asleep_ms,
                 "the wall clock has jumped, or the machine was asleep; all nonces are destroyed"
             );
             self.vault.forget_all()?;
         }
+        let peers = self.mesh.metrics().peers;
+        let rtt_ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        self.rtts_ms = peers.iter().map(|p| (p.peer, rtt_ms(p.rtt))).collect();
         self.metrics
             .clock_offset
             .set(verdict.offset_ms.map_or(0.0, seconds));
@@ -324,8 +331,10 @@ impl Engine {
         if let Message::Signed(signed) = &**message
             && let Content::Obs { observation, .. } = &signed.content
         {
+            let member = signed.header.member;
+            let rtt_ms = self.rtts_ms.get(&member).copied().unwrap_or_default();
             self.guard
-                .sample(now, signed.header.member, observation.timestamp_ms);
+                .sample(now, member, observation.timestamp_ms, rtt_ms);
         }
         self.step(now, Input::Message(message)).await
     }

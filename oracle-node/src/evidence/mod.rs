@@ -174,6 +174,7 @@ impl Shared {
     fn judge(&self, evidence: &Evidence) -> Result<Guilt, EvidenceRefusal> {
         let tag = evidence.header().tag;
         let judge = self.judges.iter().find(|judge| judge.tag() == tag);
+        // That it is about no epoch of the pin, any judge can say.
         judge
             .or(self.judges.last())
             .ok_or(EvidenceRefusal::NoMember(evidence.member()))?

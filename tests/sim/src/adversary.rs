@@ -4,16 +4,20 @@
 //! anybody; what it cannot do is sign for others, which is exactly what the protocol rests on.
 
 mod bend;
+mod forge;
 mod intel;
 mod noise;
+mod propose;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use touchstone_consensus::{Draft, Message, Reply, Scheme, Signed, keys};
-use touchstone_types::{Committee, Digest, FeedObservation, MemberId, MemberSet, Round, View};
+use touchstone_types::{
+    Committee, Digest, FeedObservation, MemberId, MemberSet, NonceCommitments, Round, View,
+};
 
 use self::intel::Intel;
-use super::dice::Dice;
+use super::{dice::Dice, plan::Villain};
 
 macro_rules! behaviours {
     ($($name:ident = $text:literal: $doc:literal),* $(,)?) => {
@@ -50,8 +54,10 @@ behaviours! {
     FalseDecide = "false-decide": "shows acknowledgements of members that were not elected as decisions, to some",
     PartialSends = "partial-sends": "sends to some members only",
     LateDone = "late-done": "shows its DONE to one member only, once it knows that it is elected",
-    LateLock = "late-lock": "shows its LOCK only once it knows that it is elected",
-    Tires = "tires": "takes part in the first two views of a round and only proposes and votes in later ones",
+    LateLock = "late-lock": "shows its LOCK once it knows that it is elected, and says its STATUS after that",
+    LockToOne = "lock-to-one": "shows its LOCK to one member only, to another one in each view",
+    Restless = "restless": "goes on in a round as if it had heard of no decision",
+    Tires = "tires": "takes part in the first few views of a round and only proposes and votes in later ones",
     EarlyCoin = "early-coin": "releases its coin share as soon as a view begins",
     WithholdCoin = "withhold-coin": "releases no coin shares",
     BadCoin = "bad-coin": "releases wrong coin shares",
@@ -69,14 +75,26 @@ behaviours! {
     EquivocateAny = "equivocate-any": "signs a second body for any slot",
     Flood = "flood": "sends messages of far rounds, views, slots and sessions",
     Replay = "replay": "sends old messages again, also as those of other rounds and views",
+    OtherEpoch = "other-epoch": "sends its messages also as those of another epoch",
+    BadSignature = "bad-signature": "sends some messages under a signature that is none",
+    BadQc = "bad-qc": "sends certificates and statements with something wrong in them, in every message that carries one",
+    FalseReady = "false-ready": "offers nonces that it has offered before, and to coordinators that did not ask",
     Garbage = "garbage": "sends bytes that are no message, or nearly one",
 }
 
 /// What a program emits.
 pub(super) enum Emission {
     Signed(MemberSet, Box<Signed>),
+    /// To the own core.
+    Own(Box<Signed>),
     Reply(MemberSet, Round, Reply),
     Bytes(MemberSet, Round, Vec<u8>),
+}
+
+/// How much of a message the member's own core gets to see.
+pub(super) enum Shown {
+    Whole,
+    Part(Box<Message>),
 }
 
 /// A member in the hands of its program, for one event.
@@ -111,12 +129,21 @@ impl Puppet<'_> {
 pub(super) struct Program {
     behaviours: BTreeSet<Behaviour>,
     resolute: bool,
+    mark: Option<MemberId>,
+    /// The last view that a member which tires takes part in.
+    tires_after: View,
     dice: Dice,
     intel: Intel,
     /// Whom the member sends to in a view, where it does not send to all.
     partial: BTreeMap<(Round, View), MemberSet>,
     /// LOCK and DONE that wait for the right moment.
     stashed: BTreeMap<(Round, View), Vec<Signed>>,
+    /// STATUS that waits for the acknowledgements of a late LOCK.
+    held_status: BTreeMap<(Round, View), Signed>,
+    /// The view of each round in which this member was elected with its LOCK held back.
+    late: BTreeMap<Round, View>,
+    /// Nonce commitments that went out in READY.
+    offered: Vec<Vec<NonceCommitments>>,
     sent: Vec<Signed>,
     timed_out: BTreeSet<Round>,
     prepared: BTreeSet<(Round, Digest)>,
@@ -124,14 +151,21 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn new(seed: u64, me: MemberId, behaviours: &[Behaviour], resolute: bool) -> Self {
+    pub(super) fn new(seed: u64, me: MemberId, villain: &Villain) -> Self {
+        let mut dice = Dice::new(seed, 100 + u64::from(me.0));
+        let tires_after = View(u32::try_from(dice.below(3)).unwrap_or_default());
         Self {
-            behaviours: behaviours.iter().copied().collect(),
-            resolute,
-            dice: Dice::new(seed, 100 + u64::from(me.0)),
+            behaviours: villain.behaviours.iter().copied().collect(),
+            resolute: villain.resolute,
+            mark: villain.mark,
+            tires_after,
+            dice,
             intel: Intel::default(),
             partial: BTreeMap::new(),
             stashed: BTreeMap::new(),
+            held_status: BTreeMap::new(),
+            late: BTreeMap::new(),
+            offered: Vec::new(),
             sent: Vec::new(),
             timed_out: BTreeSet::new(),
             prepared: BTreeSet::new(),
@@ -198,6 +232,12 @@ impl Program {
         }
     }
 
+    /// Whom the program shows what it shows to one member only.
+    fn one(&mut self, p: &Puppet<'_>) -> MemberSet {
+        let one = self.mark.unwrap_or_else(|| self.dice.member(p.committee));
+        [one].into_iter().collect()
+    }
+
     fn remember(&mut self, signed: &Signed) {
         if self.sent.len() < 200 {
             self.sent.push(signed.clone());
@@ -227,6 +267,12 @@ impl Program {
             _ if self.will(Behaviour::WithholdReplies) => return,
             _ => to,
         };
+        if let Reply::Decide(decision) = &reply
+            && self.will(Behaviour::BadQc)
+        {
+            let bad = self.spoil_decision(decision);
+            p.out.push(Emission::Reply(to, round, bad));
+        }
         p.out.push(Emission::Reply(to, round, reply));
     }
 }

@@ -1,6 +1,7 @@
 //! Many runs, one seed after the other, and what they tell together.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
@@ -126,6 +127,15 @@ pub struct Failure {
     pub verdict: Verdict,
 }
 
+/// How often one thing went wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kind {
+    /// In how many runs.
+    pub runs: u64,
+    /// The first of their seeds.
+    pub first_seed: u64,
+}
+
 /// What a campaign tells.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -139,6 +149,12 @@ pub struct Report {
     pub diverged: u64,
     /// The first failures, by seed.
     pub failures: Vec<Failure>,
+    /// What failed, by name: a run counts for what broke in it first.
+    pub kinds: BTreeMap<String, Kind>,
+    /// How often each fault, schedule and role was drawn.
+    pub mix: BTreeMap<(&'static str, &'static str), u64>,
+    /// Pieces of evidence that honest members gave.
+    pub evidence: u64,
     /// How often each rule fired.
     pub coverage: Coverage,
     /// The highest view of each round.
@@ -166,8 +182,25 @@ impl Report {
         us / UNIT_US as f64
     }
 
-    fn add(&mut self, seed: u64, outcome: Outcome) {
+    fn add_kind(&mut self, name: String, kind: Kind) {
+        let known = self.kinds.entry(name).or_insert(Kind { runs: 0, ..kind });
+        known.runs += kind.runs;
+        known.first_seed = known.first_seed.min(kind.first_seed);
+    }
+
+    fn add(&mut self, seed: u64, plan: &Plan, outcome: Outcome) {
         self.runs += 1;
+        for feature in plan.features() {
+            *self.mix.entry(feature).or_default() += 1;
+        }
+        self.evidence += outcome.evidence;
+        if let Some(name) = outcome.verdict.name() {
+            let kind = Kind {
+                runs: 1,
+                first_seed: seed,
+            };
+            self.add_kind(name, kind);
+        }
         match &outcome.verdict {
             Verdict::Pass => self.passed += 1,
             Verdict::NoProgress(_) => self.no_progress += 1,
@@ -202,6 +235,13 @@ impl Report {
         self.failures.extend(other.failures);
         self.failures.sort_by_key(|f| f.seed);
         self.failures.truncate(FAILURES_KEPT);
+        for (name, kind) in other.kinds {
+            self.add_kind(name, kind);
+        }
+        for (feature, count) in other.mix {
+            *self.mix.entry(feature).or_default() += count;
+        }
+        self.evidence += other.evidence;
         self.coverage.add(&other.coverage);
         self.views.join(&other.views);
         self.delays_us.join(&other.delays_us);
@@ -238,11 +278,11 @@ impl Campaign {
                     return Ok(report);
                 }
                 let seed = options.seed.wrapping_add(index);
-                let outcome = one::<R>(options, committee, &network, seed)?;
+                let (plan, outcome) = one::<R>(options, committee, &network, seed)?;
                 if outcome.verdict != Verdict::Pass && options.stop_early {
                     stop.store(true, Ordering::Relaxed);
                 }
-                report.add(seed, outcome);
+                report.add(seed, &plan, outcome);
                 if options.progress && index % 1_000 == 999 {
                     eprintln!("{} of {} runs", index + 1, options.runs);
                 }
@@ -268,7 +308,7 @@ fn one<R: Rules>(
     committee: Committee,
     network: &Network,
     seed: u64,
-) -> Result<Outcome> {
+) -> Result<(Plan, Outcome)> {
     let network = network.for_run(seed);
     let plan = if options.good_case {
         Plan::good_case(seed, committee, options.rounds.unwrap_or(1))
@@ -285,7 +325,7 @@ fn one<R: Rules>(
         println!("{plan:#?}");
     }
     let run = || -> Result<Outcome> { Ok(World::<R>::new(&plan, &network, options.trace)?.run()) };
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+    let outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
         let what = text.unwrap_or_else(|| "a panic without text".to_owned());
@@ -293,5 +333,6 @@ fn one<R: Rules>(
             property: Property::NoPanic,
             what,
         }))
-    })
+    })?;
+    Ok((plan, outcome))
 }

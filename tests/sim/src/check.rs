@@ -52,6 +52,9 @@ pub struct Finding {
     pub what: String,
 }
 
+/// Two signed headers take less than this.
+const CONTRADICTION_BYTES: usize = 300;
+
 type Slot = (MemberId, MessageKind, Round, View, u16);
 
 /// What honest members observed in a round: the extremes of each feed, and of their clocks.
@@ -79,7 +82,11 @@ pub(super) struct Ledger {
     statements: BTreeMap<Round, Statement>,
     /// Rounds that were published with a feed unavailable.
     unavailable: BTreeSet<Round>,
+    /// The session that each nonce was used in, and whether the last use was a second one in the same session.
+    nonces: BTreeMap<(MemberId, NonceKey), (Digest, bool)>,
+    evidence: u64,
     findings: Vec<Finding>,
+    harmless: Vec<Finding>,
 }
 
 /// The ledger, as everybody in a run holds it.
@@ -97,7 +104,10 @@ impl Ledger {
             values: BTreeMap::new(),
             statements: BTreeMap::new(),
             unavailable: BTreeSet::new(),
+            nonces: BTreeMap::new(),
+            evidence: 0,
             findings: Vec::new(),
+            harmless: Vec::new(),
         }
     }
 
@@ -113,12 +123,21 @@ impl Ledger {
         &self.unavailable
     }
 
+    /// Notes what broke without harm, because something else prevented it: the run goes on, to see whether worse follows.
+    pub(super) fn find_harmless(&mut self, property: Property, what: String) {
+        if self.harmless.is_empty() {
+            self.harmless.push(Finding { property, what });
+        }
+    }
+
     pub(super) fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }
 
     pub(super) fn take_findings(&mut self) -> Vec<Finding> {
-        std::mem::take(&mut self.findings)
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.append(&mut self.harmless);
+        findings
     }
 
     /// An honest member signs a header.
@@ -158,6 +177,26 @@ impl Ledger {
                 format!("round {round}: both {first} and {digest} can be signed"),
             );
         }
+    }
+
+    /// An honest member wants to use a nonce.
+    fn uses(&mut self, member: MemberId, key: NonceKey, session: Digest) {
+        self.nonces
+            .entry((member, key))
+            .and_modify(|(first, again)| *again = *first == session)
+            .or_insert((session, false));
+    }
+
+    /// Whether the last use of a nonce was for the very share that had been made with it before.
+    pub(super) fn is_repeated(&self, member: MemberId, key: NonceKey) -> bool {
+        self.nonces
+            .get(&(member, key))
+            .is_some_and(|(_, again)| *again)
+    }
+
+    /// How many pieces of evidence honest members gave.
+    pub(super) fn evidence(&self) -> u64 {
+        self.evidence
     }
 
     fn one_statement(&mut self, member: MemberId, statement: &Statement) {
@@ -292,10 +331,14 @@ impl Ledger {
         let guilty = fault.member.is_some_and(|m| self.byzantine.contains(m));
         let proven = match &fault.kind {
             FaultKind::Evidence(evidence) => {
+                self.evidence += 1;
                 let bytes = evidence.to_bytes();
+                let short = matches!(**evidence, Evidence::BadShare { .. })
+                    || bytes.len() < CONTRADICTION_BYTES;
+                let read = Evidence::from_bytes(&bytes);
                 fault.member == Some(evidence.member())
-                    && Evidence::from_bytes(&bytes).is_ok()
-                    && proves(scheme, evidence)
+                    && short
+                    && read.is_ok_and(|e| e.to_bytes() == bytes && proves(scheme, &e))
             }
             FaultKind::BadProposal | FaultKind::BadRequest => true,
             FaultKind::Divergence { .. } => false,
@@ -349,6 +392,9 @@ impl Keys for Witnessed {
         key: NonceKey,
         session: &SigningSession,
     ) -> Result<Shares, ShareError> {
+        self.ledger
+            .borrow_mut()
+            .uses(self.me, key, session.digest());
         let made = self.inner.sign_shares(key, session);
         if made.is_ok() {
             self.ledger

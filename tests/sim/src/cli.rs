@@ -155,6 +155,12 @@ fn print(arguments: &Arguments, report: &Report, complete: bool) {
             }
         }
     }
+    for (name, kind) in &report.kinds {
+        println!(
+            "{name}: {} runs, the first at seed {}",
+            kind.runs, kind.first_seed
+        );
+    }
     let delay = |us: u64| Report::in_delays(us as f64);
     let (views, delays) = (&report.views, &report.delays_us);
     println!(

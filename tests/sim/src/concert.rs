@@ -1,11 +1,12 @@
 //! Attacks in which Byzantine members and the network work together, one plan against one round, for as long as it takes.
 
-use touchstone_types::MemberId;
+use touchstone_types::{MemberId, MessageKind};
 
 use super::{
     adversary::Behaviour,
     dice::Dice,
-    plan::{Plan, Role, Schedule, UNIT_US},
+    letter::Kind,
+    plan::{Plan, Role, Schedule, UNIT_US, Villain},
 };
 
 /// A concerted attack.
@@ -17,11 +18,22 @@ pub enum Concert {
     Isolate,
     /// One member falls views behind; then a Byzantine member gives up, and the one that is behind is needed.
     Lag,
+    /// Another member is locked in each view, and none of the others hears of it.
+    Scatter,
+}
+
+/// What Byzantine members always do in a concert, and what they do or not.
+struct Parts {
+    schedule: Schedule,
+    always: Vec<Behaviour>,
+    perhaps: &'static [Behaviour],
+    /// View 0 would end it too soon.
+    no_view_0: bool,
 }
 
 impl Concert {
     /// Every concert.
-    pub const ALL: &[Self] = &[Self::Deprive, Self::Isolate, Self::Lag];
+    pub const ALL: &[Self] = &[Self::Deprive, Self::Isolate, Self::Lag, Self::Scatter];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -29,13 +41,17 @@ impl Concert {
             Self::Deprive => "deprive",
             Self::Isolate => "isolate",
             Self::Lag => "lag",
+            Self::Scatter => "scatter",
         }
     }
 
     pub(super) fn draw(d: &mut Dice) -> Self {
-        // Isolation has the most ways to go.
-        *d.pick(&[Self::Deprive, Self::Isolate, Self::Isolate, Self::Lag])
-            .unwrap_or(&Self::Isolate)
+        match d.below(20) {
+            0..2 => Self::Deprive,
+            2..12 => Self::Isolate,
+            12..15 => Self::Lag,
+            _ => Self::Scatter,
+        }
     }
 
     /// Turns the plan into this attack: `f` members are Byzantine and resolute, and nothing else disturbs them.
@@ -43,64 +59,144 @@ impl Concert {
         let mut members: Vec<MemberId> = plan.committee.members().collect();
         d.shuffle(&mut members);
         let (byzantine, honest) = members.split_at(usize::from(plan.committee.f()));
-        let first = honest.first().copied().unwrap_or(MemberId(0));
-        let (schedule, always, perhaps): (_, &[Behaviour], &[Behaviour]) = match self {
-            Self::Deprive => (
-                Schedule::Deprive {
-                    starved: honest.iter().take(byzantine.len()).copied().collect(),
-                    helper: honest.get(byzantine.len()).copied().unwrap_or(first),
-                },
-                &[
-                    Behaviour::EarlyCoin,
-                    Behaviour::HideLock,
-                    Behaviour::WithholdReplies,
-                ],
-                &[],
-            ),
-            Self::Isolate => (
-                Schedule::Isolate {
-                    member: first,
-                    scattered: *d.pick(&[0, 200, 400]).unwrap_or(&0),
-                },
-                &[
-                    Behaviour::VoteAll,
-                    Behaviour::HideLock,
-                    Behaviour::WithholdReplies,
-                ],
-                &[
-                    Behaviour::LowTc,
-                    Behaviour::LateLock,
-                    Behaviour::LateDone,
-                    Behaviour::EarlyCoin,
-                    Behaviour::EquivocateObs,
-                    Behaviour::EquivocatePropose,
-                    Behaviour::WithholdShare,
-                ],
-            ),
-            Self::Lag => (
-                Schedule::Lag {
-                    member: first,
-                    victim: d.member(plan.committee),
-                },
-                &[Behaviour::Tires],
-                &[Behaviour::VoteAll, Behaviour::HideLock],
-            ),
+        let mark = honest.first().copied().unwrap_or(MemberId(0));
+        let parts = match self {
+            Self::Deprive => deprive(honest, byzantine.len()),
+            Self::Isolate => isolate(d, honest, byzantine.len()),
+            Self::Lag => lag(d, mark, plan),
+            Self::Scatter => scatter(mark),
         };
         for role in &mut plan.roles {
             *role = Role::Honest;
         }
         for member in byzantine {
-            let also = perhaps.iter().filter(|_| d.chance(500));
-            plan.roles[member.index()] = Role::Byzantine {
-                behaviours: always.iter().chain(also).copied().collect(),
-                resolute: true,
-                silent_from_us: None,
-            };
+            let also = parts.perhaps.iter().filter(|_| d.chance(400));
+            let behaviours = parts.always.iter().chain(also).copied().collect();
+            if let Some(role) = plan.roles.get_mut(member.index()) {
+                *role = Role::Byzantine(Villain {
+                    mark: Some(mark),
+                    ..Villain::resolute(behaviours)
+                });
+            }
         }
+        plan.scene = self.name();
         plan.rounds = 1;
         plan.clocks_ms.fill(0);
         plan.own_us = plan.own_us.min(UNIT_US / 4);
-        plan.schedule = schedule;
+        plan.schedule = parts.schedule;
+        plan.no_view_0 = parts.no_view_0;
+        for (min, max) in &mut plan.timers_us {
+            (*min, *max) = ((*min).min(30 * UNIT_US), (*max).min(30 * UNIT_US));
+        }
         plan.heal_us = u64::MAX;
+    }
+}
+
+fn deprive(honest: &[MemberId], f: usize) -> Parts {
+    let helper = honest.get(f).or(honest.first()).copied();
+    Parts {
+        schedule: Schedule::Deprive {
+            starved: honest.iter().take(f).copied().collect(),
+            helper: helper.unwrap_or(MemberId(0)),
+        },
+        always: vec![
+            Behaviour::EarlyCoin,
+            Behaviour::HideLock,
+            Behaviour::WithholdReplies,
+        ],
+        perhaps: &[],
+        no_view_0: true,
+    }
+}
+
+fn isolate(d: &mut Dice, honest: &[MemberId], f: usize) -> Parts {
+    let starve = d.chance(500);
+    let early = d.chance(300);
+    // A member that leaves each view without its coin, and helps those who decided nothing.
+    let starved = honest.iter().skip(1).take(if starve { f } else { 0 });
+    let ignorant = honest
+        .iter()
+        .skip(if d.chance(500) { 1 + f } else { usize::MAX });
+    let speech = *d
+        .pick(&[
+            Behaviour::HideLock,
+            Behaviour::HideLock,
+            Behaviour::FalseLock,
+        ])
+        .unwrap_or(&Behaviour::HideLock);
+    Parts {
+        schedule: Schedule::Isolate {
+            member: honest.first().copied().unwrap_or(MemberId(0)),
+            early,
+            alone: d.chance(700),
+            starved: starved.copied().collect(),
+            ignorant: ignorant.copied().collect(),
+            scattered: *d.pick(&[0, 0, 200, 400]).unwrap_or(&0),
+        },
+        always: vec![
+            Behaviour::VoteAll,
+            speech,
+            Behaviour::WithholdReplies,
+            Behaviour::Restless,
+            Behaviour::EarlyCoin,
+        ],
+        perhaps: &[
+            Behaviour::LowTc,
+            Behaviour::LateLock,
+            Behaviour::LateDone,
+            Behaviour::EarlyTimeout,
+            Behaviour::PrepareAll,
+            Behaviour::EquivocateObs,
+            Behaviour::EquivocatePropose,
+            Behaviour::WithholdShare,
+        ],
+        no_view_0: !early,
+    }
+}
+
+fn lag(d: &mut Dice, mark: MemberId, plan: &Plan) -> Parts {
+    const KINDS: &[MessageKind] = &[
+        MessageKind::Propose,
+        MessageKind::Timeout,
+        MessageKind::Done,
+        MessageKind::Coin,
+        MessageKind::Status,
+    ];
+    let kinds = KINDS.iter().filter(|_| d.chance(600));
+    let kinds = kinds.map(|k| Kind::Signed(*k)).chain([Kind::Decide]);
+    Parts {
+        schedule: Schedule::Lag {
+            member: mark,
+            kinds: kinds.collect(),
+            victim: if d.chance(700) {
+                mark
+            } else {
+                d.member(plan.committee)
+            },
+        },
+        always: vec![Behaviour::Tires, Behaviour::WithholdReplies],
+        perhaps: &[Behaviour::VoteAll, Behaviour::HideLock, Behaviour::LateLock],
+        no_view_0: true,
+    }
+}
+
+fn scatter(mark: MemberId) -> Parts {
+    Parts {
+        schedule: Schedule::Scatter { member: mark },
+        always: vec![
+            Behaviour::VoteAll,
+            Behaviour::HideLock,
+            Behaviour::WithholdReplies,
+            Behaviour::Restless,
+            Behaviour::EarlyTimeout,
+            Behaviour::LowTc,
+            Behaviour::LockToOne,
+        ],
+        perhaps: &[
+            Behaviour::EarlyCoin,
+            Behaviour::PrepareAll,
+            Behaviour::EquivocateObs,
+        ],
+        no_view_0: false,
     }
 }

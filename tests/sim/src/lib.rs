@@ -32,7 +32,7 @@ mod world;
 
 pub use self::{
     adversary::Behaviour,
-    campaign::{Campaign, Failure, Options, Report, Spread},
+    campaign::{Campaign, Failure, Kind, Options, Report, Spread},
     check::{Finding, Property},
     committee::Network,
     concert::Concert,

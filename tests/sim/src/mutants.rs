@@ -7,7 +7,8 @@ use super::campaign::{Campaign, Options, Report};
 
 macro_rules! mutants {
     ($($(#[doc = $doc:literal])* $name:ident = $text:literal { $($rule:tt)* })*) => {
-        $(struct $name;
+        $(#[derive(Debug)]
+        struct $name;
         impl Rules for $name {
             $($rule)*
         })*
@@ -19,6 +20,14 @@ macro_rules! mutants {
         pub fn text(name: &str) -> Option<&'static str> {
             match name {
                 $($text => Some(concat!($($doc),*)),)*
+                _ => None,
+            }
+        }
+
+        /// Shows a visitor the rules of a mutant; none if there is no such mutant.
+        pub fn visit<V: Visitor>(name: &str, visitor: V) -> Option<V::Output> {
+            match name {
+                $($text => Some(visitor.visit::<$name>()),)*
                 _ => None,
             }
         }
@@ -85,6 +94,15 @@ mutants! {
             committee.one_honest()
         }
     }
+}
+
+/// Something to do with rules that are known by name only.
+pub trait Visitor {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn visit<R: Rules>(self) -> Self::Output;
 }
 
 /// Runs a campaign on what ships.

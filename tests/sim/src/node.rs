@@ -47,13 +47,9 @@ impl<R: Rules> Node<R> {
         ledger: &SharedLedger,
     ) -> Result<Self> {
         let (program, silent_from_us) = match role {
-            Role::Byzantine {
-                behaviours,
-                resolute,
-                silent_from_us,
-            } => (
-                Some(Program::new(plan.seed, me, behaviours, *resolute)),
-                *silent_from_us,
+            Role::Byzantine(villain) => (
+                Some(Program::new(plan.seed, me, villain)),
+                villain.silent_from_us,
             ),
             _ => (None, None),
         };

@@ -1,5 +1,7 @@
 //! What happens in one run, drawn from its seed: who is faulty and how, and how the network delays whom.
 
+use std::collections::BTreeSet;
+
 use touchstone_consensus::Params;
 use touchstone_types::{Committee, MemberId, MemberSet, MessageKind, Round};
 
@@ -61,17 +63,51 @@ pub(super) enum Schedule {
     Kinds { kinds: Vec<Kind>, but: MemberSet },
     /// LOCK and DONE of the elected leader, from when the coin can be known.
     HuntLeader,
-    /// One member is the first to know, and the last to tell: DONE reaches it alone, STATUS and answers neither reach it nor come
-    /// from it, and `scattered` of a thousand observations are held back from whom they go to.
-    Isolate { member: MemberId, scattered: u64 },
-    /// One member does not learn the coin; nobody gets LOCK and DONE of another.
-    Lag { member: MemberId, victim: MemberId },
+    /// One member is the first to know, and the last to tell: between it and other honest members no STATUS passes and no answer,
+    /// where it begins `early` no TIMEOUT and COMMIT either. Where it is `alone`, DONE (and, if early, PREPARE) reaches no other
+    /// honest member. The `starved` get COIN and STATUS of a view once they have left it, and the `ignorant` LOCK of
+    /// the first one. `scattered` of a thousand observations
+    /// are held back from whom they go to.
+    Isolate {
+        member: MemberId,
+        early: bool,
+        alone: bool,
+        starved: MemberSet,
+        ignorant: MemberSet,
+        scattered: u64,
+    },
+    /// One member gets nothing of these kinds, so that others run ahead of it; nobody gets LOCK and DONE of another.
+    Lag {
+        member: MemberId,
+        kinds: Vec<Kind>,
+        victim: MemberId,
+    },
+    /// PREPARE reaches one member alone among the honest, and what it has to say of it reaches them once they have left view 0.
+    Scatter { member: MemberId },
     /// Some members, at most `f`, get COIN and STATUS of a view once they have left the view. DONE reaches the first of them
     /// alone, and ACK only them and `helper`, so that hardly anybody else holds a quorum of acknowledgements.
     Deprive {
         starved: MemberSet,
         helper: MemberId,
     },
+}
+
+impl Schedule {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Fair => "fair",
+            Self::Lifo { .. } => "lifo",
+            Self::Pool { .. } => "pool",
+            Self::Starve { .. } => "starve",
+            Self::Chaos { .. } => "chaos",
+            Self::Kinds { .. } => "kinds",
+            Self::HuntLeader => "hunt-leader",
+            Self::Isolate { .. } => "isolate",
+            Self::Lag { .. } => "lag",
+            Self::Scatter { .. } => "scatter",
+            Self::Deprive { .. } => "deprive",
+        }
+    }
 }
 
 /// Some letters do not get through for a time; they are not lost.
@@ -102,23 +138,66 @@ pub(super) enum Role {
     /// Honest, and down for a time.
     Restart { down_us: u64, up_us: u64 },
     /// Anything goes, except the use of others' keys.
-    Byzantine {
-        behaviours: Vec<Behaviour>,
-        /// Always does all of it; otherwise most of the time.
-        resolute: bool,
-        silent_from_us: Option<u64>,
-    },
+    Byzantine(Villain),
+}
+
+/// A Byzantine member.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Villain {
+    pub(super) behaviours: Vec<Behaviour>,
+    /// Always does all of it; otherwise most of the time.
+    pub(super) resolute: bool,
+    pub(super) silent_from_us: Option<u64>,
+    /// Whom those who conspire lead on.
+    pub(super) mark: Option<MemberId>,
+    /// When the member goes down and comes up again, having forgotten what it said.
+    pub(super) forgets_us: Option<(u64, u64)>,
+}
+
+impl Villain {
+    /// One that does all this, always.
+    pub(super) fn resolute(behaviours: Vec<Behaviour>) -> Self {
+        Self {
+            behaviours,
+            resolute: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Role {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Honest => "honest",
+            Self::Crash { .. } => "crash",
+            Self::Restart { .. } => "restart",
+            Self::Byzantine(v) if v.forgets_us.is_some() => "byzantine, restarted",
+            Self::Byzantine(_) => "byzantine",
+        }
+    }
+
     pub(super) fn is_byzantine(&self) -> bool {
-        matches!(self, Self::Byzantine { .. })
+        matches!(self, Self::Byzantine(_))
     }
 }
+
+/// What a calm network is held to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Swift {
+    /// After this many rounds view 0 must decide.
+    pub(super) views_after: u64,
+    /// After this many rounds every feed must be priced.
+    pub(super) feeds_after: u64,
+}
+
+/// Rounds after which a calm network knows who is down and which feeds there are.
+const WARM_UP: u64 = 10;
 
 /// One run.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    /// What kind of plan it is.
+    pub(super) scene: &'static str,
     pub(super) seed: u64,
     pub(super) committee: Committee,
     pub(super) first_round: Round,
@@ -127,13 +206,14 @@ pub(super) struct Plan {
     pub(super) params: Params,
     /// Shortest and longest timer of view 0 of each member.
     pub(super) timers_us: Vec<(u64, u64)>,
-    /// Whether view 0 must decide and every feed must be priced.
-    pub(super) swift: bool,
+    pub(super) swift: Option<Swift>,
     pub(super) roles: Vec<Role>,
     /// How far each member's wall clock is ahead (or, if negative, behind), in milliseconds.
     pub(super) clocks_ms: Vec<i64>,
     pub(super) delays: Delays,
     pub(super) schedule: Schedule,
+    /// PROPOSE0 reaches nobody who has not left view 0.
+    pub(super) no_view_0: bool,
     pub(super) cuts: Vec<Cut>,
     pub(super) breaks: Vec<Break>,
     /// From here on nobody is delayed on purpose.
@@ -152,6 +232,27 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn last_round(&self) -> Round {
         self.first_round.saturating_add(self.rounds - 1)
+    }
+
+    /// What was drawn, for the count of it: each thing with the kind that it is of.
+    pub(super) fn features(&self) -> BTreeSet<(&'static str, &'static str)> {
+        let mut out = BTreeSet::from([("scene", self.scene), ("schedule", self.schedule.name())]);
+        for role in &self.roles {
+            out.insert(("role", role.name()));
+            if let Role::Byzantine(villain) = role {
+                out.extend(villain.behaviours.iter().map(|b| ("fault", b.name())));
+            }
+        }
+        let network = [
+            ("cut", !self.cuts.is_empty()),
+            ("broken link", !self.breaks.is_empty()),
+            ("duplicates", self.duplicates > 0),
+            ("no view 0", self.no_view_0),
+            ("never heals", self.heal_us == u64::MAX),
+        ];
+        let drawn = network.into_iter().filter(|(_, is)| *is);
+        out.extend(drawn.map(|(name, _)| ("network", name)));
+        out
     }
 
     /// The settings of one member.
@@ -184,6 +285,7 @@ impl Plan {
             ..Params::for_interval(interval_ms)
         };
         Self {
+            scene: "good case",
             seed,
             committee,
             first_round: Round(1 + dice.below(1 << 20)),
@@ -191,11 +293,12 @@ impl Plan {
             interval_ms,
             params,
             timers_us: vec![(params.timer_min_us, params.timer_max_us); n],
-            swift: true,
+            swift: Some(Swift::default()),
             roles: vec![Role::Honest; n],
             clocks_ms: vec![0; n],
             delays: Delays::Unit,
             schedule: Schedule::Fair,
+            no_view_0: false,
             cuts: Vec::new(),
             breaks: Vec::new(),
             heal_us: 0,
@@ -220,16 +323,19 @@ impl Plan {
         ];
         let mut plan = Self::good_case(seed, committee, d.between(12, 24));
         let fault = d.pick(FAULTS).copied().flatten();
+        plan.scene = "calm";
+        // A member that is down may lead for a while. One that is up and holds something back costs nobody a view.
+        let views_after = if fault.is_none() { WARM_UP } else { 0 };
+        plan.swift = Some(Swift {
+            views_after,
+            feeds_after: WARM_UP,
+        });
         for _ in 0..committee.f() {
             let at = d.member(committee).index();
             if let Some(role) = plan.roles.get_mut(at) {
                 *role = match fault {
                     None => Role::Crash { at_us: 0 },
-                    Some(fault) => Role::Byzantine {
-                        behaviours: vec![fault],
-                        resolute: true,
-                        silent_from_us: None,
-                    },
+                    Some(fault) => Role::Byzantine(Villain::resolute(vec![fault])),
                 };
             }
         }
@@ -248,14 +354,18 @@ impl Plan {
             Behaviour::EarlyCoin,
             Behaviour::LateLock,
             Behaviour::LateDone,
+            Behaviour::LockToOne,
             Behaviour::FalseDecide,
             Behaviour::WithholdReplies,
+            Behaviour::Restless,
         ];
         let mut plan = Self {
+            scene: "split",
+            no_view_0: d.chance(300),
             schedule: pool(d),
             heal_us: u64::MAX,
             encoded: 50,
-            swift: false,
+            swift: None,
             ..Self::good_case(seed, committee, 1)
         };
         plan.timers_us = timers(d, committee);
@@ -268,11 +378,7 @@ impl Plan {
             // What it says of its lock.
             behaviours.extend(d.pick(&[Behaviour::HideLock, Behaviour::FalseLock]));
             if let Some(role) = plan.roles.get_mut(member.index()) {
-                *role = Role::Byzantine {
-                    behaviours,
-                    resolute: true,
-                    silent_from_us: None,
-                };
+                *role = Role::Byzantine(Villain::resolute(behaviours));
             }
         }
         plan
@@ -315,8 +421,9 @@ impl Plan {
             ..Params::for_interval(interval_ms)
         };
         let mut plan = Self {
+            scene: "any",
             params,
-            swift: false,
+            swift: None,
             rounds,
             interval_ms,
             // Rounds with many trailing zeros live long; both kinds of start come up.
@@ -424,11 +531,17 @@ fn faulty_role(d: &mut Dice, span_us: u64, faults: &[Behaviour]) -> Role {
         faults.to_vec()
     };
     let silent_from_us = d.chance(150).then(|| d.below(span_us + 60 * UNIT_US));
-    Role::Byzantine {
+    let forgets_us = d.chance(100).then(|| {
+        let down_us = d.below(span_us + 20 * UNIT_US);
+        (down_us, down_us + d.between(1, 20 * UNIT_US))
+    });
+    Role::Byzantine(Villain {
         behaviours,
-        resolute: false,
+        resolute: faults.is_empty() && d.chance(300),
         silent_from_us,
-    }
+        mark: None,
+        forgets_us,
+    })
 }
 
 /// Mostly small differences; now and then one member that is rounds behind or ahead.

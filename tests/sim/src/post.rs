@@ -18,6 +18,9 @@ use super::{
 /// How much longer than others a delayed letter takes.
 const SLOW: u64 = 12;
 
+/// How long a conspiracy waits for a timer.
+const PATIENCE_US: u64 = 60 * UNIT_US;
+
 /// Something that will happen.
 pub(super) enum Event {
     Deliver(Posted),
@@ -86,6 +89,8 @@ pub(super) struct Post {
     now_us: u64,
     /// Letters of honest members that are neither held back nor there.
     under_way: u64,
+    /// When the last of them arrived.
+    quiet_since_us: u64,
     byzantine: MemberSet,
     /// How often each link was broken, and whether it is down now.
     breaks: BTreeMap<(MemberId, MemberId), (u32, bool)>,
@@ -105,6 +110,7 @@ impl Post {
             number: 0,
             now_us: 0,
             under_way: 0,
+            quiet_since_us: 0,
             breaks: BTreeMap::new(),
             elected: BTreeMap::new(),
             posted: 0,
@@ -141,7 +147,7 @@ impl Post {
         } = plan.schedule
             && self.now_us < plan.heal_us
         {
-            if let Some(posted) = self.draw(salt, links, slow, clock) {
+            if let Some(posted) = self.draw(plan, salt, links, slow, clock) {
                 return Some(Event::Deliver(posted));
             }
         } else if !self.held.is_empty() {
@@ -151,12 +157,20 @@ impl Post {
         self.now_us = next.at_us;
         if self.counts(&next.event) {
             self.under_way -= 1;
+            self.quiet_since_us = self.now_us;
         }
         Some(next.event)
     }
 
     /// The next letter of a pool that knows no order; none when it is time for the clock.
-    fn draw(&mut self, salt: u64, links: u64, slow: u64, clock: u64) -> Option<Posted> {
+    fn draw(
+        &mut self,
+        plan: &Plan,
+        salt: u64,
+        links: u64,
+        slow: u64,
+        clock: u64,
+    ) -> Option<Posted> {
         if self.held.is_empty() || (!self.queue.is_empty() && self.dice.chance(clock)) {
             return None;
         }
@@ -167,7 +181,10 @@ impl Post {
             let link = self.held.get(which).map(|p| (p.from.0, p.to.0));
             let mut hasher = DefaultHasher::new();
             (salt, link).hash(&mut hasher);
-            if hasher.finish() % 1_000 >= links || self.dice.chance(slow) {
+            let kind = self.held.get(which).map(|p| p.letter.kind);
+            let waits = plan.no_view_0 && kind == Some(Kind::Signed(MessageKind::Propose0));
+            let slow_link = hasher.finish() % 1_000 < links;
+            if (!waits || self.dice.chance(5)) && (!slow_link || self.dice.chance(slow)) {
                 break;
             }
         }
@@ -190,13 +207,18 @@ impl Post {
             }
         }
         // What a member has left behind is let through: it comes too late.
-        if matches!(
-            plan.schedule,
-            Schedule::Deprive { .. } | Schedule::HuntLeader | Schedule::Isolate { .. }
-        ) {
-            let isolated = matches!(plan.schedule, Schedule::Isolate { .. });
+        if plan.no_view_0
+            || matches!(
+                plan.schedule,
+                Schedule::Deprive { .. }
+                    | Schedule::HuntLeader
+                    | Schedule::Isolate { .. }
+                    | Schedule::Scatter { .. }
+            )
+        {
             let left = |p: &Posted| {
-                let counts = !isolated || p.letter.kind == Kind::Signed(MessageKind::Done);
+                // What the isolated member says would give it away for ever.
+                let counts = !isolated(plan, p);
                 counts && view_of(views, p.to, p.letter.round).is_some_and(|v| v > p.letter.view)
             };
             let (free, held) = std::mem::take(&mut self.held).into_iter().partition(left);
@@ -205,12 +227,28 @@ impl Post {
                 self.carry(plan, posted);
             }
         }
-        if self.under_way == 0 && !self.held.is_empty() {
-            let which =
-                usize::try_from(self.dice.below(self.held.len() as u64)).unwrap_or_default();
+        if self.under_way == 0 && !self.held.is_empty() && !self.soon_something(plan) {
+            let count = self.held.len() as u64;
+            let mut which = usize::try_from(self.dice.below(count)).unwrap_or_default();
+            // The isolated member comes last, mostly.
+            if let Some(other) = self.held.iter().position(|p| !isolated(plan, p))
+                && self.held.get(which).is_some_and(|p| isolated(plan, p))
+                && self.dice.chance(950)
+            {
+                which = other;
+            }
             let posted = self.held.swap_remove(which);
             self.carry(plan, posted);
         }
+    }
+
+    /// Where network and members conspire, timers come before what is held back.
+    fn soon_something(&self, plan: &Plan) -> bool {
+        let patient = matches!(
+            plan.schedule,
+            Schedule::Isolate { .. } | Schedule::Scatter { .. } | Schedule::Lag { .. }
+        );
+        patient && !self.queue.is_empty() && self.now_us < self.quiet_since_us + PATIENCE_US
     }
 
     /// Takes letters in.
@@ -279,6 +317,9 @@ impl Post {
 
     fn hold(&self, plan: &Plan, views: &Views, posted: &Posted) -> bool {
         let (from, to, letter) = (posted.from, posted.to, &posted.letter);
+        if plan.no_view_0 && letter.kind == Kind::Signed(MessageKind::Propose0) {
+            return true;
+        }
         match &plan.schedule {
             Schedule::Fair | Schedule::Lifo { .. } => false,
             Schedule::Pool { .. } => true,
@@ -293,20 +334,27 @@ impl Post {
             } => class(*salt, *by_view, posted) < *held,
             Schedule::Kinds { kinds, but } => kinds.contains(&letter.kind) && !but.contains(to),
             Schedule::HuntLeader => self.hunted(from, letter),
-            Schedule::Isolate { member, scattered } => match letter.kind {
-                Kind::Signed(MessageKind::Done) => to != *member,
-                Kind::Signed(MessageKind::Status) | Kind::Decide | Kind::Cert => {
-                    to == *member || from == *member
-                }
-                Kind::Signed(MessageKind::Obs) => class(plan.seed, false, posted) < *scattered,
-                _ => false,
-            },
-            Schedule::Lag { member, victim } => match letter.kind {
+            Schedule::Isolate { .. } => self.isolates(plan, views, posted),
+            Schedule::Lag {
+                member,
+                kinds,
+                victim,
+            } => match letter.kind {
                 Kind::Signed(MessageKind::Lock | MessageKind::Done) if from == *victim => true,
-                Kind::Signed(MessageKind::Done | MessageKind::Coin | MessageKind::Status)
-                | Kind::Decide => to == *member,
-                _ => false,
+                kind => to == *member && kinds.contains(&kind),
             },
+            Schedule::Scatter { member } => {
+                let spied = self.byzantine.contains(from) || self.byzantine.contains(to);
+                match letter.kind {
+                    Kind::Signed(MessageKind::Prepare) => {
+                        to != *member && !self.byzantine.contains(to)
+                    }
+                    Kind::Signed(MessageKind::Commit | MessageKind::Timeout) => {
+                        from == *member && !spied
+                    }
+                    _ => false,
+                }
+            }
             Schedule::Deprive { starved, helper } => match letter.kind {
                 Kind::Signed(MessageKind::Done) => starved.iter().next() != Some(to),
                 Kind::Signed(MessageKind::Ack) => {
@@ -318,6 +366,41 @@ impl Post {
                 }
                 _ => false,
             },
+        }
+    }
+
+    fn isolates(&self, plan: &Plan, views: &Views, posted: &Posted) -> bool {
+        let Schedule::Isolate {
+            member,
+            early,
+            alone,
+            starved,
+            ignorant,
+            scattered,
+        } = &plan.schedule
+        else {
+            return false;
+        };
+        let (from, to, letter) = (posted.from, posted.to, &posted.letter);
+        let spied = self.byzantine.contains(from) || self.byzantine.contains(to);
+        let between = (to == *member || from == *member) && !spied;
+        let inside = view_of(views, to, letter.round).is_none_or(|v| v <= letter.view);
+        match letter.kind {
+            Kind::Signed(MessageKind::Obs) => class(plan.seed, false, posted) < *scattered,
+            Kind::Signed(MessageKind::Done) if *alone => {
+                to != *member && !self.byzantine.contains(to)
+            }
+            Kind::Signed(MessageKind::Prepare) if *alone && *early => {
+                to != *member && !self.byzantine.contains(to)
+            }
+            Kind::Signed(MessageKind::Coin) => starved.contains(to) && inside,
+            Kind::Signed(MessageKind::Lock) => {
+                ignorant.contains(to) && letter.view == View(1) && inside
+            }
+            Kind::Signed(MessageKind::Status) => between || starved.contains(to) && inside,
+            Kind::Signed(MessageKind::Commit | MessageKind::Timeout) => *early && between,
+            Kind::Decide | Kind::Cert => between,
+            _ => false,
         }
     }
 
@@ -379,6 +462,20 @@ impl Post {
 
 fn view_of(views: &Views, member: MemberId, round: Round) -> Option<View> {
     views.get(member.index())?.get(&round).copied()
+}
+
+/// Whether a letter is one that an isolated member must not get or send.
+fn isolated(plan: &Plan, posted: &Posted) -> bool {
+    let Schedule::Isolate { member, .. } = plan.schedule else {
+        return false;
+    };
+    let kind = matches!(
+        posted.letter.kind,
+        Kind::Signed(MessageKind::Status | MessageKind::Commit | MessageKind::Timeout)
+            | Kind::Decide
+            | Kind::Cert
+    );
+    kind && (posted.from == member || posted.to == member)
 }
 
 /// A number below 1,000 that is the same for all letters of a class.

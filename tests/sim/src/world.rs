@@ -11,17 +11,17 @@ use touchstone_consensus::{
     Closing, Coverage, Draft, Effect, Input, Message, Now, Rules, Signed, Step, To, keys,
     keys::ShareError,
 };
-use touchstone_crypto::Unverified;
+use touchstone_crypto::{Unverified, Verified};
 use touchstone_types::{FeedObservation, MemberId, MemberSet, Round, Status, View};
 
 use super::{
-    adversary::{Emission, Puppet},
+    adversary::{Emission, Puppet, Shown},
     check::{Finding, Ledger, Property, SharedLedger},
     committee::{FEEDS, Network, START_MS},
     dice::Dice,
     letter::{Letter, Posted, Wire, gist},
     node::Node,
-    plan::{Plan, Role, UNIT_US},
+    plan::{Plan, Role, Swift, UNIT_US},
     post::{Event, Post, Views},
 };
 
@@ -29,8 +29,6 @@ use super::{
 const VIEWS_MAX: u32 = 24;
 /// How long after the last adversarial delay, or the last round's start, everything must be over.
 const PATIENCE_US: u64 = 60_000 * UNIT_US;
-/// Rounds after which a calm network knows who is down and who cannot be relied on.
-const WARM_UP: u64 = 10;
 /// What each letter adds to that.
 const LETTER_US: u64 = 100 * UNIT_US;
 /// A run with this many events is going round in circles.
@@ -49,6 +47,17 @@ pub enum Verdict {
     Diverged(Vec<Finding>),
 }
 
+impl Verdict {
+    /// What went wrong, in a word.
+    pub fn name(&self) -> Option<String> {
+        match self {
+            Self::Pass => None,
+            Self::NoProgress(_) => Some("Termination".to_owned()),
+            Self::Diverged(findings) => findings.first().map(|f| format!("{:?}", f.property)),
+        }
+    }
+}
+
 /// What a run tells.
 pub(super) struct Outcome {
     pub(super) verdict: Verdict,
@@ -59,6 +68,8 @@ pub(super) struct Outcome {
     pub(super) delays_us: Vec<u64>,
     pub(super) messages: u64,
     pub(super) kept_max: usize,
+    /// Pieces of evidence that honest members gave.
+    pub(super) evidence: u64,
 }
 
 impl Outcome {
@@ -71,6 +82,7 @@ impl Outcome {
             delays_us: Vec::new(),
             messages: 0,
             kept_max: 0,
+            evidence: 0,
         }
     }
 }
@@ -129,7 +141,11 @@ impl<'a, R: Rules> World<'a, R> {
                     self.post.at(*down_us, Event::Crash { member });
                     self.post.at(*up_us, Event::Restart { member });
                 }
-                Role::Byzantine { .. } => {
+                Role::Byzantine(villain) => {
+                    if let Some((down_us, up_us)) = villain.forgets_us {
+                        self.post.at(down_us, Event::Crash { member });
+                        self.post.at(up_us, Event::Restart { member });
+                    }
                     let soon = self.post.soon();
                     self.post.at(soon, Event::Act { member });
                 }
@@ -210,15 +226,15 @@ impl<'a, R: Rules> World<'a, R> {
     }
 
     /// In a calm network view 0 decides and every feed is priced, once the members know each other.
-    fn check_swift(&self) {
-        let known = self.plan.first_round.saturating_add(WARM_UP);
+    fn check_swift(&self, swift: Swift) {
+        let from = |rounds| self.plan.first_round.saturating_add(rounds);
         let mut ledger = self.ledger.borrow_mut();
         let late = self.highest_view.iter();
         let late: Vec<_> = late
-            .filter(|(round, view)| **round >= known && view.0 > 0)
+            .filter(|(round, view)| **round >= from(swift.views_after) && view.0 > 0)
             .map(|(round, view)| format!("round {round} needed view {view}"))
             .collect();
-        let unpriced = ledger.unavailable().range(known..);
+        let unpriced = ledger.unavailable().range(from(swift.feeds_after)..);
         let unpriced = unpriced.map(|round| format!("round {round} leaves a feed unpriced"));
         for what in late.into_iter().chain(unpriced.collect::<Vec<_>>()) {
             ledger.find(Property::Swift, what);
@@ -229,8 +245,8 @@ impl<'a, R: Rules> World<'a, R> {
         for node in &mut self.nodes {
             node.bank();
         }
-        if self.plan.swift {
-            self.check_swift();
+        if let Some(swift) = self.plan.swift {
+            self.check_swift(swift);
         }
         let findings = self.ledger.borrow_mut().take_findings();
         let missed: Vec<_> = self
@@ -273,6 +289,7 @@ impl<'a, R: Rules> World<'a, R> {
             views: self.highest_view.values().map(|v| v.0).collect(),
             delays_us,
             messages: self.post.posted,
+            evidence: self.ledger.borrow().evidence(),
             kept_max: self
                 .nodes
                 .iter()
@@ -327,6 +344,9 @@ impl<'a, R: Rules> World<'a, R> {
 
     fn restart(&mut self, member: MemberId) {
         let node = &mut self.nodes[member.index()];
+        if node.is_byzantine() {
+            node.fence = Round(0);
+        }
         if let Err(error) = node.start(self.network, self.plan, &self.ledger) {
             self.stuck = Some(format!("member {member} does not start: {error}"));
             return;
@@ -402,14 +422,7 @@ impl<'a, R: Rules> World<'a, R> {
                 .map_err(|(_, e)| e.to_string())
         });
         match verified {
-            Ok(message) => {
-                if self.nodes[posted.to.index()].is_byzantine() {
-                    self.puppet(posted.to, |program, puppet| {
-                        program.receive(puppet, &message);
-                    });
-                }
-                self.feed(posted.to, Input::Message(Box::new(message)));
-            }
+            Ok(message) => self.take_in(posted.to, message),
             Err(why) => {
                 if !self.nodes[posted.from.index()].is_byzantine() {
                     let l = &posted.letter;
@@ -420,6 +433,30 @@ impl<'a, R: Rules> World<'a, R> {
                     self.ledger.borrow_mut().find(Property::Acceptance, what);
                 }
             }
+        }
+    }
+
+    fn take_in(&mut self, member: MemberId, message: Verified<Message>) {
+        let mut message = Some(message);
+        if self.nodes[member.index()].is_byzantine() {
+            let mut shown = None;
+            if let Some(whole) = &message {
+                self.puppet(member, |program, puppet| {
+                    program.receive(puppet, whole);
+                    shown = program.bowdlerise(whole);
+                });
+            }
+            match shown {
+                Some(Shown::Whole) => {}
+                Some(Shown::Part(part)) => {
+                    let verifier = &self.nodes[member.index()].verifier;
+                    message = Unverified::new(*part).verify(verifier).ok();
+                }
+                None => message = None,
+            }
+        }
+        if let Some(message) = message {
+            self.feed(member, Input::Message(Box::new(message)));
         }
     }
 
@@ -576,10 +613,16 @@ impl<'a, R: Rules> World<'a, R> {
                 }
                 // A coordinator that lists other nonces than it was offered, or none, gets no share; that is its fault.
                 Err(ShareError::OtherNonce | ShareError::NoSession) => None,
+                // The share that it asks for has left already: nothing new would be revealed.
+                Err(ShareError::NoNonce(key)) if self.ledger.borrow().is_repeated(member, key) => {
+                    None
+                }
                 Err(error) => {
                     let what =
                         format!("round {round}: the vault of member {member} refuses: {error}");
-                    self.ledger.borrow_mut().find(Property::OneUse, what);
+                    self.ledger
+                        .borrow_mut()
+                        .find_harmless(Property::OneUse, what);
                     None
                 }
             }
@@ -749,6 +792,17 @@ impl<'a, R: Rules> World<'a, R> {
                     to,
                     Letter::signed(*signed, self.post.dice().chance(self.plan.encoded)),
                 ),
+                Emission::Own(signed) => {
+                    let life = self.nodes[member.index()].life;
+                    let event = Event::Own {
+                        member,
+                        life,
+                        signed,
+                    };
+                    let now_us = self.post.now_us();
+                    self.post.at(now_us, event);
+                    continue;
+                }
                 Emission::Reply(to, round, reply) => {
                     let message = Message::Reply {
                         from: member,

@@ -9,10 +9,13 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
 use touchstone_tests::{
     live::{Audit, Network, Options, Times},
-    relay::ImpairmentArgs,
+    relay::{Impairment, ImpairmentArgs},
 };
 use touchstone_types::Round;
 
@@ -25,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   network --nodes 4 --delay-ms 50 --loss 2 --seconds 30
   network --nodes 7 --delay-ms 50 --jitter-ms 10 --loss 2 --duplicate 1 --silent 2
+  network --nodes 4 --silent 1 --far-ms 150                  nobody can do without the member that is far away
   network --nodes 4 --delay-ms 0 --json                      what the machine itself takes";
 
 /// Starts a committee of real nodes whose links run through an impairing relay, and measures how long rounds take from their
@@ -39,6 +43,9 @@ struct Arguments {
     /// Members that are killed before the measurement, the last ones; at most f
     #[arg(long, default_value_t = 0)]
     silent: u16,
+    /// How much further away than the others member 0 is from everybody, each way, in milliseconds, 0 to 30000
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=30_000))]
+    far_ms: u64,
     #[command(flatten)]
     impairment: ImpairmentArgs,
     /// Milliseconds from round to round, 100 to 3600000
@@ -96,13 +103,22 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let program = std::env::current_exe()?;
     let measured = tokio::select! {
         measured = measure(&program, &options, arguments) => measured?,
-        interrupted = tokio::signal::ctrl_c() => {
+        interrupted = interruption() => {
             interrupted?;
             anyhow::bail!("interrupted");
         }
     };
     print(arguments, &options, &measured)?;
     Ok(measured.audit.findings.is_empty())
+}
+
+/// Waits for SIGINT or SIGTERM: the network's processes and files go with this one.
+async fn interruption() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 async fn measure(program: &Path, options: &Options, arguments: &Arguments) -> Result<Measured> {
@@ -121,11 +137,20 @@ async fn measure(program: &Path, options: &Options, arguments: &Arguments) -> Re
     let mut first = network
         .rounds_in_a_row(WARM_UP, &everybody, PATIENCE)
         .await?;
+    let far = Impairment {
+        delay: options.impairment.delay + Duration::from_millis(arguments.far_ms),
+        ..options.impairment
+    };
+    far.validate().context("--far-ms")?;
+    for other in all.clone().skip(1) {
+        network.relay().impair(0, other, far)?;
+        network.relay().impair(other, 0, far)?;
+    }
     let members: Vec<usize> = everybody.iter().copied().take(up).collect();
     for silent in all.skip(up) {
         network.member(silent).kill().await?;
     }
-    if arguments.silent > 0 {
+    if arguments.silent > 0 || arguments.far_ms > 0 {
         first = network.rounds_in_a_row(WARM_UP, &members, PATIENCE).await?;
     }
     eprintln!(
@@ -182,10 +207,11 @@ fn print(arguments: &Arguments, options: &Options, measured: &Measured) -> Resul
     } = measured;
     let i = options.impairment;
     println!(
-        "{} members, {} of them silent, a round every {} ms; every link: {:?} one way, jitter {:?}, loss {} %, duplication {} %; \
-         seed {}",
+        "{} members, {} of them silent, member 0 {} ms further away, a round every {} ms; every link: {:?} one way, jitter {:?}, \
+         loss {} %, duplication {} %; seed {}",
         options.nodes,
         arguments.silent,
+        arguments.far_ms,
         options.interval_ms,
         i.delay,
         i.jitter,
@@ -208,6 +234,7 @@ fn print(arguments: &Arguments, options: &Options, measured: &Measured) -> Resul
         let object = json!({
             "nodes": options.nodes,
             "silent": arguments.silent,
+            "far_ms": arguments.far_ms,
             "interval_ms": options.interval_ms,
             "delay_ms": i.delay.as_secs_f64() * 1e3,
             "jitter_ms": i.jitter.as_secs_f64() * 1e3,

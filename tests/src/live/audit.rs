@@ -1,6 +1,12 @@
 //! What must hold of a network whatever has happened to it.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -35,13 +41,10 @@ pub(super) async fn run(network: &Network) -> anyhow::Result<Audit> {
     findings.extend(network.record().findings());
     for member in network.members() {
         let id = member.id();
-        for file in evidence_in(member.folder())? {
-            let text = fs::read_to_string(&file).unwrap_or_default();
-            findings.push(format!(
-                "member {id} accuses somebody: {}: {text}",
-                file.display()
-            ));
-        }
+        let files = evidence_in(member.folder())?;
+        let accusation =
+            |file: &PathBuf| format!("member {id} accuses somebody: {}", file.display());
+        findings.extend(files.iter().map(accusation));
         if !member.is_up() {
             continue;
         }
@@ -58,17 +61,15 @@ pub(super) async fn run(network: &Network) -> anyhow::Result<Audit> {
     })
 }
 
-/// Files of evidence that are not empty.
-fn evidence_in(folder: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let entry = entry?;
-        let of_evidence = entry.file_name().to_string_lossy().starts_with("evidence");
-        if of_evidence && entry.metadata()?.len() > 0 {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
+/// The records that a member keeps, each in a file of its own.
+fn evidence_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = folder.join("evidence");
+    let entries = match fs::read_dir(&folder) {
+        // It is made for the first record.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(|| folder.display().to_string())?,
+    };
+    entries.map(|entry| Ok(entry?.path())).collect()
 }
 
 /// Fetches every round from the aggregator as a consumer does, and raises what differs.
@@ -113,9 +114,11 @@ async fn aggregator(
             Err(error) => findings.push(format!("round {round} at the aggregator: {error}")),
         }
     }
-    let http = reqwest::Client::builder().no_proxy().build()?;
-    let ready = http.get(format!("{}/readyz", network.api())).send().await?;
-    let ready: Value = serde_json::from_slice(&ready.bytes().await?)?;
+    let evidence = page(network, "/v1/evidence").await?;
+    let records = evidence.get("items").and_then(Value::as_array);
+    let records = records.context("evidence at the aggregator")?.iter();
+    findings.extend(records.map(|record| format!("the aggregator has evidence: {record}")));
+    let ready = page(network, "/readyz").await?;
     let alarms = ready
         .get("alarms")
         .and_then(Value::as_array)
@@ -134,4 +137,12 @@ async fn aggregator(
         .filter(|s| s.get("refused").and_then(Value::as_u64) != Some(0));
     findings.extend(refused.map(|source| format!("the aggregator refused something: {source}")));
     Ok(findings)
+}
+
+/// A page of the aggregator.
+async fn page(network: &Network, path: &str) -> anyhow::Result<Value> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let url = format!("{}{path}", network.api());
+    let answer = http.get(url).send().await?;
+    Ok(serde_json::from_slice(&answer.bytes().await?)?)
 }

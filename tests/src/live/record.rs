@@ -78,6 +78,13 @@ impl Record {
         }
     }
 
+    /// A member has evidence against somebody, of whom nobody here has deserved it.
+    pub(super) fn accuse(&self, member: usize, evidence: &Item) {
+        let text = hex::encode(&evidence.bytes);
+        let finding = format!("member {member} has evidence: {text}");
+        self.inner().find(finding);
+    }
+
     /// Checks the group's signatures, and where the observations are there, that each contributor signed its own and that
     /// they give what the group signed. A member that learns of a round by its certificate has no observations.
     fn verify(&self, item: &Item) -> anyhow::Result<(Statement, Vec<MemberId>)> {
@@ -152,5 +159,76 @@ impl Record {
     /// What does not hold.
     pub fn findings(&self) -> Vec<String> {
         self.inner().findings.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+    use touchstone_types::Suite;
+
+    use super::*;
+
+    /// The shared vectors' network, and a round that it has attested.
+    fn world() -> (Record, Attestation) {
+        let vectors = crate::vectors::directory();
+        let read = |name: &str| std::fs::read(vectors.join(name)).expect(name);
+        let pin = Pin::from_json(&read("pin/network.json")).expect("a pin");
+        let vector: serde_json::Value =
+            serde_json::from_slice(&read("canonical/attestation.json")).expect("JSON");
+        let text = vector["with_observations"].as_str().expect("text");
+        let bytes = hex::decode(text).expect("bytes");
+        let attestation = Attestation::from_bytes(&bytes).expect("an attestation");
+        (Record::new(&pin).expect("a record"), attestation)
+    }
+
+    fn item(attestation: &Attestation) -> Item {
+        Item {
+            round: attestation.statement.round,
+            bytes: attestation.to_bytes().into(),
+        }
+    }
+
+    #[test]
+    fn what_holds_is_kept_with_its_time() {
+        let (record, mut attestation) = world();
+        let round = attestation.statement.round;
+        record.note(1, &item(&attestation), 5);
+        record.note(1, &item(&attestation), 6);
+        assert!(record.rests_on(round, MemberId(0)));
+        // As from a member that has only the certificate.
+        attestation.observations.clear();
+        record.note(2, &item(&attestation), 7);
+        assert_eq!(record.findings(), Vec::<String>::new());
+        let seen = [1, 2].map(|member| record.seen_us(member, round));
+        assert_eq!(seen, [Some(5), Some(7)]);
+        assert!(record.is_seen_by(&[1, 2], round) && !record.is_seen_by(&[0, 1], round));
+        assert_eq!(record.newest_at(1), Some(round));
+    }
+
+    #[test]
+    fn what_does_not_hold_is_found() {
+        let found = |change: fn(&mut Attestation)| {
+            let (record, mut attestation) = world();
+            record.note(0, &item(&attestation), 5);
+            change(&mut attestation);
+            record.note(1, &item(&attestation), 6);
+            record.findings().join("; ")
+        };
+        let group = found(|a| a.signatures[0].1[0] ^= 1);
+        assert!(
+            group.contains("member 1") && group.contains("signature"),
+            "{group}"
+        );
+        let member = found(|a| a.observations[0].signature.0[0] ^= 1);
+        assert!(member.contains("signature"), "{member}");
+        let second = found(|a| {
+            a.statement.timestamp_ms += 1;
+            a.observations.clear();
+            let group = SigningKey::from_bytes(&[0x2a; 32]);
+            let signature = group.sign(&a.statement.digest().0).to_bytes();
+            a.signatures = vec![(Suite::Ed25519, signature.to_vec())];
+        });
+        assert!(second.contains("two signed statements"), "{second}");
     }
 }

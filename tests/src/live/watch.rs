@@ -35,6 +35,7 @@ pub(super) fn follow(
         let from = pin.genesis_manifest.first_round;
         let mut config =
             ObserverClientConfig::new(member.seat().real, key, Arc::clone(&identity), from);
+        config.evidence = true;
         // On loopback nobody is to be spared.
         config.timing = LinkTiming {
             keep_alive: Duration::from_millis(250),
@@ -48,8 +49,10 @@ pub(super) fn follow(
         let (record, id) = (Arc::clone(record), usize::from(member.id()));
         tasks.spawn(async move {
             while let Some(event) = events.recv().await {
-                if let ObserverEvent::Item(item) = event {
-                    record.note(id, &item, unix_us());
+                match event {
+                    ObserverEvent::Item(item) => record.note(id, &item, unix_us()),
+                    ObserverEvent::Evidence(item) => record.accuse(id, &item),
+                    ObserverEvent::Connected | ObserverEvent::Disconnected { .. } => {}
                 }
             }
         });

@@ -3,6 +3,7 @@
 //! Each story takes the machine for itself, so that its times mean something.
 
 mod api;
+mod evidence;
 mod fabricated;
 mod liar;
 mod members;

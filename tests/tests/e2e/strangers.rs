@@ -25,7 +25,7 @@ const CULPRIT: u16 = 3;
 const OVERSIZED: u32 = 8 << 20;
 
 /// The members of the manifest as this stranger or culprit calls them.
-fn members(manifest: &Manifest) -> Vec<MemberEndpoint> {
+pub(crate) fn members(manifest: &Manifest) -> Vec<MemberEndpoint> {
     let endpoint = |m: &touchstone_types::Member| MemberEndpoint {
         id: m.id,
         key: PublicKey(m.identity.0),
@@ -34,7 +34,7 @@ fn members(manifest: &Manifest) -> Vec<MemberEndpoint> {
     manifest.members.iter().map(endpoint).collect()
 }
 
-fn bind(
+pub(crate) fn bind(
     me: MemberId,
     identity: TlsIdentity,
     members: Vec<MemberEndpoint>,
@@ -121,7 +121,7 @@ async fn a_fifth_unknown_identity_cannot_join() {
 }
 
 /// The key of a member of a development network, which is not encrypted.
-fn identity_of(net: &Net, member: u16) -> IdentityKey {
+pub(crate) fn identity_of(net: &Net, member: u16) -> IdentityKey {
     let bytes = std::fs::read(net.member_dir(member).join("identity.key")).expect("a key file");
     let file = SealedFile::parse(&bytes).expect("a sealed file");
     let seed = file

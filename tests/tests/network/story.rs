@@ -18,6 +18,8 @@ use touchstone_types::{MemberId, Round};
 /// Longer than anything may take, so that a failure ends.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const DELAY: Duration = Duration::from_millis(50);
+/// A round that took longer is told of.
+const STRAGGLER_MS: u64 = 1_000;
 /// Rounds that must follow each other before a story begins.
 const WARM_UP: u64 = 3;
 
@@ -117,7 +119,24 @@ impl Story {
             delay,
         );
         self.say(&format!("rounds {first} to {end}\n{}", times.table()));
+        self.say_stragglers(first, end, members);
         assert_eq!(times.attested_by_all, end.0 - first.0);
+    }
+
+    /// Tells which rounds came late to whom, for whoever wonders about a table.
+    fn say_stragglers(&self, first: Round, end: Round, members: &[usize]) {
+        let clock = self.network.clock();
+        for round in (first.0..end.0).map(Round) {
+            let start_us = clock.start_ms(round) * 1_000;
+            let took_ms = |member: &usize| {
+                let seen_us = self.network.record().seen_us(*member, round)?;
+                Some(seen_us.saturating_sub(start_us) / 1_000)
+            };
+            let took: Vec<Option<u64>> = members.iter().map(took_ms).collect();
+            if took.iter().flatten().any(|ms| *ms > STRAGGLER_MS) {
+                println!("  round {round}: {took:?} ms at members {members:?}");
+            }
+        }
     }
 
     /// Waits until rounds from `first` on rest on what this member has observed, too; gives how many rounds that took.

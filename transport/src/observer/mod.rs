@@ -24,6 +24,6 @@ pub use client::{
 };
 pub use config::{AttestationSource, EvidenceSource, ObserverConfig, ObserverLimits};
 pub use fetch::{Fetch, FetchError};
-pub use wire::{EVIDENCE_BYTES_MAX, ITEM_BYTES_CEILING, Item};
+pub use wire::{EVIDENCE_BYTES_MAX, EVIDENCE_RECORDS_MAX, ITEM_BYTES_CEILING, Item};
 
 pub(crate) use server::{ObserverServer, serve};

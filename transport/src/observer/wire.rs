@@ -14,6 +14,9 @@ pub const ITEM_BYTES_CEILING: u32 = 64 * 1024 * 1024;
 /// what goes with them less than 1,400.
 pub const EVIDENCE_BYTES_MAX: u32 = 32 * 1024;
 
+/// So many records of one kind are kept against one member of an epoch, and no node hands on more: the first ones.
+pub const EVIDENCE_RECORDS_MAX: usize = 16;
+
 /// What a node sends to observers: one round's attestation, or one piece of evidence, as the node encoded it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Item {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use touchstone_consensus::{Content, Draft, LockProof, Message, Signed, Value, ValueSession};
-use touchstone_types::{Digest, MemberId, MemberSet, NonceCommitments, Round, View, sha256};
+use touchstone_consensus::{Content, Draft, LockProof, Message, Signed};
+use touchstone_types::{MemberSet, NonceCommitments, Round, View, sha256};
 
 use super::{Behaviour, Emission, Program, Puppet};
 
-fn complete(view: View, instance: u16, content: Content) -> Draft {
+pub(super) fn complete(view: View, instance: u16, content: Content) -> Draft {
     Draft::Complete {
         view,
         instance,
@@ -61,6 +61,9 @@ impl Program {
                     let content = Content::Ready(no_nonces(&signed));
                     return p.say(to, round, complete(View(slot), coordinator.0, content));
                 }
+                if self.will(Behaviour::FalseReady) {
+                    self.offer_falsely(p, &signed);
+                }
                 self.emit(p, to, &signed);
                 if self.will(Behaviour::EquivocateAny) {
                     p.say(to, round, draft);
@@ -113,14 +116,8 @@ impl Program {
         view: View,
         content: Content,
     ) -> Option<Signed> {
-        let honest = p.seal(
-            round,
-            Draft::Standing {
-                view,
-                content,
-            },
-        )?;
-        if self.does(Behaviour::Tires) && view > View(2) {
+        let honest = p.seal(round, Draft::Standing { view, content })?;
+        if self.does(Behaviour::Tires) && view > self.tires_after {
             return Some(honest);
         }
         let mut bent = self.bend_standing(round, view, honest.content.clone());
@@ -129,20 +126,45 @@ impl Program {
         {
             standing.nonces = no_nonces(&honest);
         }
+        if let Content::Status { coin, .. } = &mut bent
+            && self.will(Behaviour::BadCoin)
+            && let Some((_, share)) = coin.first_mut()
+        {
+            share.value[31] ^= 1;
+        }
         let signed = p.seal(round, complete(view, 0, bent))?;
         self.intel.see(&Message::Signed(signed.clone()));
+        if view > View(0) {
+            self.show_stashed(p, round, view);
+        }
+        if self.late.get(&round) == Some(&view) {
+            // Not before the acknowledgements are in: with this statement the others would leave the view.
+            self.held_status.insert((round, view), signed);
+            return None;
+        }
         self.emit(p, to, &signed);
         if self.will(Behaviour::EquivocateAny) {
             self.say_otherwise(p, &signed);
         }
-        Some(honest)
+        // The core goes on from what others have seen, or its next words would give the lie away.
+        Some(signed)
+    }
+
+    /// Whether LOCK comes late; once in a round is enough, and from then on the round shall go on.
+    fn is_late(&self, round: Round) -> bool {
+        self.does(Behaviour::LateLock) && !self.late.contains_key(&round)
     }
 
     /// Sends a signed message to those that the program picks.
-    fn emit(&mut self, p: &mut Puppet<'_>, to: MemberSet, signed: &Signed) {
+    pub(super) fn emit(&mut self, p: &mut Puppet<'_>, to: MemberSet, signed: &Signed) {
         self.remember(signed);
         let to = self.audience(p, to, signed);
-        p.out.push(Emission::Signed(to, Box::new(signed.clone())));
+        self.forge(p, to, signed);
+        let mut signed = signed.clone();
+        if self.will(Behaviour::BadSignature) && self.dice.chance(300) {
+            signed.signature.0[0] ^= 1;
+        }
+        p.out.push(Emission::Signed(to, Box::new(signed)));
     }
 
     fn coin(
@@ -159,6 +181,7 @@ impl Program {
                 p.say(to, round, complete(view, 0, Content::Coin(share)));
             }
         } else if !self.will(Behaviour::WithholdCoin) {
+            self.intel.see(&Message::Signed(signed.clone()));
             self.emit(p, to, &signed);
         }
         Some(signed)
@@ -200,9 +223,18 @@ impl Program {
             Content::Propose { .. } => return self.propose(p, to, &honest),
             Content::Propose0 { .. } => return self.propose_0(p, to, &honest),
             Content::Vote(_) => content,
-            _ if self.does(Behaviour::Tires) && view > View(2) => return Some(honest),
-            Content::Lock(_) if self.does(Behaviour::LateLock) => return self.stash(honest),
-            Content::Done(_) if self.does(Behaviour::LateDone) => return self.stash(honest),
+            _ if self.does(Behaviour::Tires) && view > self.tires_after => return Some(honest),
+            Content::Lock(_) if self.is_late(round) => return self.stash(honest),
+            Content::Lock(_) if self.does(Behaviour::LockToOne) => {
+                self.show_lock_to_one(p, &honest);
+                return Some(honest);
+            }
+            // The program has its own way to show this quorum.
+            Content::Done(_) if self.late.get(&round) == Some(&view) => return None,
+            Content::Done(_) if self.does(Behaviour::LateDone) => {
+                self.stash(honest.clone());
+                return (!self.does(Behaviour::Restless)).then_some(honest);
+            }
             Content::SignReq { .. }
                 if self.will(Behaviour::DropSessions) && self.dice.chance(500) =>
             {
@@ -223,7 +255,20 @@ impl Program {
         if self.will(Behaviour::EquivocateAny) {
             self.say_otherwise(p, &signed);
         }
-        Some(honest)
+        let silent = self.does(Behaviour::Restless) && matches!(honest.content, Content::Done(_));
+        (!silent).then_some(honest)
+    }
+
+    /// LOCK to one member: the one that all conspire against in view 0, the next one in each view after.
+    fn show_lock_to_one(&mut self, p: &mut Puppet<'_>, signed: &Signed) {
+        let mut others: Vec<_> = p.committee.members().filter(|m| *m != p.me).collect();
+        let first = others.iter().position(|m| Some(*m) == self.mark);
+        others.rotate_left(first.unwrap_or_default());
+        let turn = usize::try_from(signed.header.view.0).unwrap_or_default();
+        if let Some(one) = others.iter().cycle().nth(turn) {
+            let to = [*one].into_iter().collect();
+            p.out.push(Emission::Signed(to, Box::new(signed.clone())));
+        }
     }
 
     fn bend_standing(&mut self, round: Round, view: View, content: Content) -> Content {
@@ -330,159 +375,5 @@ impl Program {
         };
         let to = self.dice.members(p.committee, 700);
         p.say(to, h.round, complete(h.view, h.instance, content));
-    }
-
-    /// PROPOSE0, with other values and sessions where the program likes.
-    fn propose_0(&mut self, p: &mut Puppet<'_>, to: MemberSet, honest: &Signed) -> Option<Signed> {
-        let round = honest.header.round;
-        let tag = p.tag;
-        let content = |list: Arc<Value>| Content::Propose0 {
-            value: list.hash(tag, round),
-            list,
-        };
-        let mut first = honest.clone();
-        if self.will(Behaviour::BadSession)
-            && let Content::Propose0 { list, .. } = &honest.content
-        {
-            let mut list = Value::clone(list);
-            self.spoil_session(p, &mut list);
-            let bad = complete(View(0), 0, content(Arc::new(list)));
-            first = p.seal(round, bad)?;
-        }
-        let mut to = to;
-        if self.will(Behaviour::EquivocatePropose)
-            && let Some(mut list) = self.some_value(p, round)
-        {
-            if let Content::Propose0 { list: first, .. } = &first.content
-                && self.dice.chance(500)
-            {
-                list.session = first.session;
-            }
-            let some = self.dice.members(p.committee, 500);
-            let second = p.seal(round, complete(View(0), 0, content(Arc::new(list))))?;
-            self.intel.see(&Message::Signed(second.clone()));
-            self.remember(&second);
-            let all = self.dice.chance(300);
-            p.out.push(Emission::Signed(
-                if all { to } else { some },
-                Box::new(second),
-            ));
-            if !all || self.dice.chance(500) {
-                to = MemberSet(to.0 & !some.0);
-            }
-        }
-        self.intel.see(&Message::Signed(first.clone()));
-        self.emit(p, to, &first);
-        Some(first)
-    }
-
-    /// Another session for a value: none, one of other signers, or one that nobody knows.
-    fn spoil_session(&mut self, p: &Puppet<'_>, list: &mut Value) {
-        let view = list.session.map_or(View(0), |s| s.view);
-        let mut members: Vec<_> = list.contributors.iter().map(|(m, _)| *m).collect();
-        self.dice.shuffle(&mut members);
-        let signers = members.into_iter();
-        list.session = self.dice.chance(800).then(|| ValueSession {
-            view,
-            signers: signers.take(p.committee.signing_threshold()).collect(),
-            digest: list
-                .session
-                .filter(|_| self.dice.chance(500))
-                .map_or(Digest([7; 32]), |s| s.digest),
-        });
-    }
-
-    /// PROPOSE, by other statements and with other values where the program likes.
-    fn propose(&mut self, p: &mut Puppet<'_>, to: MemberSet, honest: &Signed) -> Option<Signed> {
-        let (round, view) = (honest.header.round, honest.header.view);
-        let mut first = honest.clone();
-        if self.will(Behaviour::LowTc)
-            && let Some(content) = self.low_proposal(p, round, view, honest)
-        {
-            first = p.seal(round, complete(view, p.me.0, content))?;
-        }
-        let mut to = to;
-        if self.will(Behaviour::EquivocatePropose)
-            && let Some(second) = self.other_proposal(p, round, &first)
-        {
-            let some = self.dice.members(p.committee, 500);
-            let second = p.seal(round, complete(view, p.me.0, second))?;
-            p.out.push(Emission::Signed(
-                if self.dice.chance(500) { to } else { some },
-                Box::new(second),
-            ));
-            if self.dice.chance(500) {
-                to = MemberSet(to.0 & !some.0);
-            }
-        }
-        self.emit(p, to, &first);
-        Some(first)
-    }
-
-    fn low_proposal(
-        &mut self,
-        p: &Puppet<'_>,
-        round: Round,
-        view: View,
-        honest: &Signed,
-    ) -> Option<Content> {
-        let left = View(view.0.checked_sub(1)?);
-        let (tc, proof) = self.intel.lowest_tc(p.committee, round, left)?;
-        let (value, list) = match tc.highest_lock() {
-            Some(lock) => (lock.value, None),
-            None => {
-                let list = match &honest.content {
-                    Content::Propose {
-                        list: Some(list), ..
-                    } => Arc::clone(list),
-                    _ => Arc::new(self.some_value(p, round)?),
-                };
-                (list.hash(p.tag, round), Some(list))
-            }
-        };
-        Some(Content::Propose {
-            value,
-            list,
-            tc: Arc::new(tc),
-            proof,
-        })
-    }
-
-    fn other_proposal(&mut self, p: &Puppet<'_>, round: Round, first: &Signed) -> Option<Content> {
-        let Content::Propose {
-            tc,
-            proof,
-            list: Some(_),
-            ..
-        } = &first.content
-        else {
-            return None;
-        };
-        let list = Arc::new(self.some_value(p, round)?);
-        let value = list.hash(p.tag, round);
-        Some(Content::Propose {
-            value,
-            list: Some(list),
-            tc: Arc::clone(tc),
-            proof: proof.clone(),
-        })
-    }
-
-    /// Any value over a random quorum or more of the observations that the program knows of.
-    fn some_value(&mut self, p: &Puppet<'_>, round: Round) -> Option<Value> {
-        let known = self.intel.observations.get(&round)?;
-        let mut members: Vec<MemberId> = known.keys().copied().collect();
-        self.dice.shuffle(&mut members);
-        let most = self
-            .dice
-            .between(p.committee.quorum() as u64, u64::from(p.committee.n()));
-        members.truncate(usize::try_from(most).unwrap_or_default());
-        members.sort_unstable();
-        let entry = |m: MemberId| Some((m, *self.dice.pick(known.get(&m)?)?));
-        let contributors = members.into_iter().map(entry).collect::<Option<Vec<_>>>()?;
-        (contributors.len() >= p.committee.quorum()).then_some(Value {
-            contributors,
-            session: None,
-        })
     }
 }

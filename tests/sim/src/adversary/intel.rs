@@ -15,7 +15,7 @@ pub(super) struct Intel {
     pub(super) statements: BTreeMap<(Round, View), BTreeMap<MemberId, Statement>>,
     pub(super) locks: BTreeMap<(Round, View), Vec<Arc<Qc>>>,
     /// Acknowledgements of the member's own proposals.
-    pub(super) acks: BTreeMap<(Round, View), BTreeMap<MemberId, MemberSignature>>,
+    pub(super) acks: BTreeMap<(Round, View, Digest), BTreeMap<MemberId, MemberSignature>>,
     pub(super) coins: BTreeMap<(Round, View), BTreeMap<MemberId, CoinShare>>,
 }
 
@@ -30,6 +30,12 @@ impl Intel {
             return;
         };
         let place = (h.round, h.view);
+        if let Content::Status { coin, .. } = content {
+            self.coins
+                .entry(place)
+                .or_default()
+                .extend(coin.iter().copied());
+        }
         match content {
             Content::Obs { .. } => {
                 let of = self
@@ -53,9 +59,9 @@ impl Intel {
                     .insert(h.member, entry);
             }
             Content::Lock(qc) => self.locks.entry(place).or_default().push(Arc::clone(qc)),
-            Content::Ack(_) => {
+            Content::Ack(value) => {
                 self.acks
-                    .entry(place)
+                    .entry((h.round, h.view, *value))
                     .or_default()
                     .insert(h.member, *signature);
             }

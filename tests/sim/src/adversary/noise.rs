@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use touchstone_consensus::{Content, Decision, Draft, Message, Qc, Reply, Standing};
+use touchstone_consensus::{Content, Decision, Draft, Message, Qc, Reply, Signed, Standing};
 use touchstone_types::{Digest, MemberSet, MessageKind, Round, View, sha256};
 
-use super::{Behaviour, Emission, Program, Puppet};
+use super::{Behaviour, Emission, Program, Puppet, Shown, bend::complete};
 
 impl Program {
     /// A message came in.
@@ -52,8 +52,33 @@ impl Program {
             Content::Ack(value) if self.does(Behaviour::LateLock) => {
                 self.show_late_quorum(p, h.round, h.view, *value);
             }
-            Content::Coin(_) => self.show_stashed(p, h.round, h.view),
+            Content::Coin(_) | Content::Status { .. } => self.show_stashed(p, h.round, h.view),
             _ => {}
+        }
+    }
+
+    /// What the member's own core gets to see: a core that knows of the decision would take no further part.
+    pub(in super::super) fn bowdlerise(&self, message: &Message) -> Option<Shown> {
+        if !self.does(Behaviour::Restless) {
+            return Some(Shown::Whole);
+        }
+        match message {
+            Message::Signed(Signed {
+                content: Content::Done(_) | Content::Commit { .. },
+                ..
+            })
+            | Message::Reply {
+                reply: Reply::Decide(_) | Reply::Cert(_),
+                ..
+            } => None,
+            Message::Signed(signed) if matches!(signed.content, Content::Status { .. }) => {
+                let mut signed = signed.clone();
+                if let Content::Status { decided, .. } = &mut signed.content {
+                    *decided = None;
+                }
+                Some(Shown::Part(Box::new(Message::Signed(signed))))
+            }
+            _ => Some(Shown::Whole),
         }
     }
 
@@ -95,7 +120,7 @@ impl Program {
     }
 
     /// Shows what was kept back, when the program knows that it has been elected: LOCK to all, DONE to one member.
-    fn show_stashed(&mut self, p: &mut Puppet<'_>, round: Round, view: View) {
+    pub(super) fn show_stashed(&mut self, p: &mut Puppet<'_>, round: Round, view: View) {
         if !self.stashed.contains_key(&(round, view)) {
             return;
         }
@@ -113,8 +138,11 @@ impl Program {
         for signed in self.stashed.remove(&(round, view)).unwrap_or_default() {
             if election.leader == p.me {
                 let to = match signed.content {
-                    Content::Done(_) => [self.dice.member(p.committee)].into_iter().collect(),
-                    _ => p.everybody(),
+                    Content::Done(_) => self.one(p),
+                    _ => {
+                        self.late.insert(round, view);
+                        p.everybody()
+                    }
                 };
                 p.out.push(Emission::Signed(to, Box::new(signed)));
             }
@@ -123,8 +151,9 @@ impl Program {
 
     /// Makes a quorum of acknowledgements that came too late for the core, and shows it to one member.
     fn show_late_quorum(&mut self, p: &mut Puppet<'_>, round: Round, view: View, value: Digest) {
-        let acks = self.intel.acks.entry((round, view)).or_default();
-        if acks.len() != p.committee.quorum() {
+        let acks = self.intel.acks.get(&(round, view, value));
+        let acks = acks.cloned().unwrap_or_default();
+        if acks.len() != p.committee.quorum() || self.late.get(&round) != Some(&view) {
             return;
         }
         let qc = Qc {
@@ -136,12 +165,17 @@ impl Program {
             signatures: acks.values().copied().collect(),
             extras: Vec::new(),
         };
-        let one = [self.dice.member(p.committee)].into_iter().collect();
+        let one = self.one(p);
         p.say(
             one,
             round,
             complete(view, p.me.0, Content::Done(Arc::new(qc))),
         );
+        if let Some(status) = self.held_status.remove(&(round, view)) {
+            let all = p.everybody();
+            p.out.push(Emission::Own(Box::new(status.clone())));
+            p.out.push(Emission::Signed(all, Box::new(status)));
+        }
     }
 
     /// Whether the program does things of its own accord.
@@ -281,13 +315,5 @@ impl Program {
                 complete(view, me, Content::Lock(Arc::new(short))),
             );
         }
-    }
-}
-
-fn complete(view: View, instance: u16, content: Content) -> Draft {
-    Draft::Complete {
-        view,
-        instance,
-        content,
     }
 }

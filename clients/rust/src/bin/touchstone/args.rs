@@ -9,7 +9,7 @@ use crate::units::{duration_ms, instant_ms};
 
 const EXIT_CODES: &str = "Exit codes:
   0  verified, and every condition is met
-  1  a file could not be read, or no endpoint gave a usable answer
+  1  a file could not be read, or no endpoint gave a usable answer; evidence verify: a record proves nothing
   2  the command line is wrong
   3  not authentic: form, network, signature, inclusion or pin
   4  authentic, but refused by the conditions (age, status, observers, instant)
@@ -56,6 +56,34 @@ pub(crate) enum Command {
         after_help = "Example:\n  touchstone watch BTC-USD ETH-USD --url http://127.0.0.1:8080 --network network.json --max-age 5s"
     )]
     Watch(WatchArgs),
+    /// Check what proves that a member misbehaved.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum EvidenceCommand {
+    /// Say who is proved guilty of what, in which round, by the pin alone: nobody else's word counts, and no honest member can be
+    /// accused.
+    #[command(after_help = "Examples:
+  curl -OJ http://127.0.0.1:8080/v1/evidence/ID
+  touchstone evidence verify ID.evidence --network network.json
+  curl -s http://127.0.0.1:8080/v1/evidence?member=3 | touchstone evidence verify - --network network.json
+
+Exit codes:
+  0  every record proves its member guilty
+  1  a record proves nothing, or the file could not be read
+  2  the command line is wrong
+  3  the pin is not authentic")]
+    Verify(VerifyEvidenceArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyEvidenceArgs {
+    /// The bytes of one record, or an answer of the API with one or more; `-` is standard input.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) network: Network,
 }
 
 /// Where answers come from.

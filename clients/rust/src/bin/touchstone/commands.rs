@@ -252,7 +252,7 @@ fn client(endpoints: &Endpoints, verifier: Verifier) -> Result<Client, Failure> 
 }
 
 /// The pin with every signature in it checked: the group's in each epoch, the members' at genesis.
-fn load_pin(network: &Network) -> Result<(Pin, Verifier), Failure> {
+pub(crate) fn load_pin(network: &Network) -> Result<(Pin, Verifier), Failure> {
     let path = &network.network;
     let load = || {
         let pin = Pin::from_json(&read(path)?)?;
@@ -282,7 +282,7 @@ fn malformed(error: impl std::fmt::Display) -> Failure {
     Failure::new(Kind::Forged, "malformed", error.to_string())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let limit = FILE_BYTES_MAX.saturating_add(1);
     let read = if path == Path::new("-") {

@@ -11,7 +11,7 @@ use touchstone_client::{
 /// Exit codes, as `--help` and the README list them (2 is clap's, for the command line itself).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// A file or an endpoint gave no usable answer.
+    /// A file or an endpoint gave no usable answer, or evidence proves nothing.
     Unavailable = 1,
     /// Not authentic: form, network, signature, inclusion, pin.
     Forged = 3,

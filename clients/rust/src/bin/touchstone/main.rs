@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod evidence;
 mod failure;
 mod output;
 mod units;
@@ -11,7 +12,7 @@ use std::{io::Write as _, process::ExitCode};
 use clap::Parser as _;
 
 use crate::{
-    args::{Cli, Command},
+    args::{Cli, Command, EvidenceCommand},
     failure::Failure,
 };
 
@@ -27,6 +28,7 @@ async fn main() -> ExitCode {
         Command::At(args) => commands::at(args, json).await,
         Command::Recompute(args) => commands::recompute(args, json).await,
         Command::Watch(args) => commands::watch(args, json).await,
+        Command::Evidence(EvidenceCommand::Verify(args)) => evidence::verify(&args, json),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

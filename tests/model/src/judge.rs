@@ -1,0 +1,234 @@
+//! What must hold in every state, and what a state amounts to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    rc::Rc,
+};
+
+use touchstone_consensus::{Content, Message, Rules};
+use touchstone_types::{
+    Contribution, Digest, MemberId, MessageKind, Observation, Report, SignedObservation, View,
+};
+
+use crate::world::{HONEST, State, World};
+
+/// A property that a state breaks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Property {
+    /// Honest members decide, or could be shown decisions on, one value only.
+    Agreement,
+    /// At most one report can be signed, whoever combines the shares that are out.
+    OneSigned,
+    /// Honest members sign one body for each slot.
+    OneBody,
+    /// Honest members accept what honest members send.
+    Acceptance,
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Agreement => "agreement",
+            Self::OneSigned => "one signed report",
+            Self::OneBody => "one body for a slot",
+            Self::Acceptance => "acceptance",
+        })
+    }
+}
+
+/// A broken property, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// Which.
+    pub property: Property,
+    /// How.
+    pub what: String,
+}
+
+/// What can be proved by what was sent.
+pub(crate) struct Judged {
+    /// Values that a decision can be shown on.
+    pub(crate) decidable: BTreeSet<Digest>,
+    /// Locks that can be proved: view and value.
+    pub(crate) locks: BTreeSet<(View, Digest)>,
+}
+
+/// What a state amounts to, in names that do not depend on how it was reached: what cross-checks compare.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Outcome {
+    /// The lock of each honest member: its view, and the value's name.
+    pub locks: Vec<Option<(u32, String)>>,
+    /// The value that each honest member decided.
+    pub decided: Vec<Option<String>>,
+    /// Values that a decision can be shown on.
+    pub decidable: BTreeSet<String>,
+    /// How many honest members released a share, for each report.
+    pub shares: BTreeMap<String, usize>,
+}
+
+impl<R: Rules> World<R> {
+    pub(crate) fn judged(&mut self, state: State) -> Rc<Judged> {
+        let soup = self.soup(state);
+        if let Some(known) = self.judged.get(&soup) {
+            return Rc::clone(known);
+        }
+        let letters = self.letters(state);
+        let decisions = self.decisions(state, &letters);
+        let locks = self.locks(state, &letters, View(self.config.views));
+        let judged = Rc::new(Judged {
+            decidable: decisions.into_iter().map(|(value, _)| value).collect(),
+            locks: locks
+                .iter()
+                .map(|p| (p.lock().view, p.lock().value))
+                .collect(),
+        });
+        self.judged.insert(soup, Rc::clone(&judged));
+        judged
+    }
+
+    /// Values that were decided or may be.
+    fn decidable(&mut self, state: State) -> BTreeSet<Digest> {
+        let mut values = self.judged(state).decidable.clone();
+        for at in 0..HONEST {
+            let position = self.local(state, at).position;
+            values.extend(position.and_then(|p| p.decided));
+        }
+        values
+    }
+
+    /// The first property that does not hold.
+    pub(crate) fn judge(&mut self, state: State) -> Option<Violation> {
+        for at in 0..HONEST {
+            let local = self.local(state, at);
+            let property = match (local.contradiction, local.refused) {
+                (true, _) => Property::OneBody,
+                (_, true) => Property::Acceptance,
+                _ => continue,
+            };
+            let what = format!("member {at}");
+            return Some(Violation { property, what });
+        }
+        let values = self.decidable(state);
+        if values.len() > 1 {
+            let names: Vec<_> = values.iter().map(|v| self.post.name(*v)).collect();
+            return Some(Violation {
+                property: Property::Agreement,
+                what: format!("{} can all be decided", names.join(", ")),
+            });
+        }
+        let signable = self.signable(state, &values);
+        (signable.len() > 1).then(|| Violation {
+            property: Property::OneSigned,
+            what: signable.join("; "),
+        })
+    }
+
+    /// Reports that can be signed, each in words. The Byzantine member gives a share for everything; shares of all sessions add up;
+    /// what can be decided every honest member can be made to sign.
+    fn signable(&mut self, state: State, decidable: &BTreeSet<Digest>) -> Vec<String> {
+        let mut sharers: BTreeMap<Digest, BTreeSet<usize>> = BTreeMap::new();
+        for at in 0..HONEST {
+            let local = self.local(state, at);
+            for statement in local.shared.iter().chain(&local.published) {
+                sharers.entry(*statement).or_default().insert(at);
+            }
+        }
+        for value in decidable {
+            if let Some(statement) = self.statement_of(state, *value) {
+                sharers.entry(statement).or_default().extend(0..HONEST);
+            }
+        }
+        let threshold = R::signing_threshold(self.committee());
+        sharers.retain(|_, members| members.len() + 1 >= threshold);
+        sharers
+            .into_iter()
+            .map(|(statement, members)| {
+                let report = self.report_name(state, statement);
+                format!("{report} with shares of {members:?} and the Byzantine member")
+            })
+            .collect()
+    }
+
+    fn report_name(&mut self, state: State, statement: Digest) -> String {
+        let known: Vec<_> = self.post.values().collect();
+        let mut named = known
+            .into_iter()
+            .filter(|value| self.statement_of(state, *value) == Some(statement))
+            .collect::<Vec<_>>();
+        named.sort_by_key(|value| self.post.name(*value));
+        let name = named.first().map(|value| self.post.name(*value));
+        name.map_or_else(
+            || statement.to_string(),
+            |name| format!("the report of {name}"),
+        )
+    }
+
+    /// The report that a value stands for.
+    fn statement_of(&mut self, state: State, value: Digest) -> Option<Digest> {
+        if let Some(known) = self.statements.get(&value) {
+            return *known;
+        }
+        let list = self.post.value(value)?.clone();
+        let letters = self.letters(state);
+        let obs = Self::of_kind(&letters, MessageKind::Obs, View(0));
+        let honest = obs.iter().filter_map(|(_, l)| match &l.message {
+            Message::Signed(signed) => signed.observation(),
+            Message::Reply { .. } => None,
+        });
+        let own = self.bodies.iter().filter_map(|b| match b.content {
+            Content::Obs { .. } => b.observation(),
+            _ => None,
+        });
+        let all: BTreeMap<(MemberId, Digest), SignedObservation> = honest
+            .chain(own)
+            .map(|o| ((o.header.member, o.header.body_hash), o))
+            .collect();
+        let held: Option<Vec<_>> = list.contributors.iter().map(|key| all.get(key)).collect();
+        let held = held?;
+        let decoded: Option<Vec<_>> = held
+            .iter()
+            .map(|o| Observation::from_bytes(&o.body).ok())
+            .collect();
+        let decoded = decoded?;
+        let contributions: Vec<_> = held
+            .iter()
+            .zip(&decoded)
+            .map(|(o, observation)| Contribution {
+                header: &o.header,
+                body: &o.body,
+                observation,
+            })
+            .collect();
+        let report = Report::compute(&self.terms, self.round, &contributions).ok();
+        let statement = report.map(|r| r.statement.digest());
+        self.statements.insert(value, statement);
+        statement
+    }
+
+    /// What the state amounts to.
+    pub(crate) fn outcome(&mut self, state: State) -> Outcome {
+        let mut outcome = Outcome {
+            locks: Vec::new(),
+            decided: Vec::new(),
+            decidable: BTreeSet::new(),
+            shares: BTreeMap::new(),
+        };
+        for value in self.decidable(state) {
+            outcome.decidable.insert(self.post.name(value));
+        }
+        for at in 0..HONEST {
+            let local = Rc::clone(self.local(state, at));
+            let lock = local.position.and_then(|p| p.lock);
+            let lock = lock.map(|l| (l.view.0, self.post.name(l.value)));
+            outcome.locks.push(lock);
+            let decided = local.position.and_then(|p| p.decided);
+            outcome.decided.push(decided.map(|v| self.post.name(v)));
+            for statement in local.shared.iter() {
+                let name = self.report_name(state, *statement);
+                *outcome.shares.entry(name).or_default() += 1;
+            }
+        }
+        outcome
+    }
+}

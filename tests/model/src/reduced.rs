@@ -1,0 +1,750 @@
+//! The reduced search: views and their stages in order, and in each stage only the choices that matter.
+//!
+//! The frontier is the set of all states at the end of a stage; a stage replaces each of them by what its choices lead to.
+//! Which reductions that takes, and why they lose nothing, is in the documentation of the crate.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Instant,
+};
+
+use anyhow::{Result, bail};
+use touchstone_consensus::{Lock, Rules};
+use touchstone_types::{MemberId, MessageKind, View};
+
+use crate::{
+    byzantine::Entry,
+    judge::{Outcome, Violation},
+    letter::{Kind, LetterId},
+    member::Feed,
+    world::{Action, BYZANTINE, HONEST, State, World},
+};
+
+/// Which states at the end of a view count as one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Merge {
+    /// Those that are the same in everything.
+    Exact,
+    /// Those that nobody can tell apart in later views.
+    View,
+}
+
+/// A branch of a stage: the state it is in, and what was done.
+#[derive(Clone)]
+struct Run {
+    state: State,
+    actions: Vec<Action>,
+}
+
+/// How far the search has come.
+#[derive(Clone, Debug, Default)]
+pub struct Count {
+    /// Distinct states at the ends of stages.
+    pub states: usize,
+    /// Distinct local states of members.
+    pub locals: usize,
+    /// Letters.
+    pub letters: usize,
+    /// Inputs that cores were fed.
+    pub handled: u64,
+    /// The longest schedule, in deliveries.
+    pub depth: usize,
+    /// States that were left at the end of each view.
+    pub ends: Vec<usize>,
+}
+
+/// What a search found.
+pub struct Found {
+    /// The broken property.
+    pub violation: Violation,
+    /// The schedule that leads to it.
+    pub schedule: Vec<String>,
+}
+
+/// The reduced search of one configuration.
+pub(crate) struct Reduced<'a, R: Rules> {
+    pub(crate) world: &'a mut World<R>,
+    pub(crate) merge: Merge,
+    /// How many states are kept at most.
+    pub(crate) states_max: usize,
+    /// Says on standard error how far it is.
+    pub(crate) progress: bool,
+    pub(crate) collect: bool,
+    pub(crate) outcomes: BTreeSet<Outcome>,
+    pub(crate) count: Count,
+    /// How each state of the search was reached: from which, by what.
+    traces: Vec<(u32, Box<[Action]>, u32)>,
+    frontier: Vec<(State, u32)>,
+    seen: HashSet<State>,
+    since: Instant,
+}
+
+impl<'a, R: Rules> Reduced<'a, R> {
+    pub(crate) fn new(world: &'a mut World<R>, merge: Merge, states_max: usize) -> Self {
+        let start = world.start;
+        let setup = world.setup.clone();
+        Self {
+            world,
+            merge,
+            states_max,
+            progress: false,
+            collect: false,
+            outcomes: BTreeSet::new(),
+            count: Count::default(),
+            traces: vec![(0, setup.into(), 0)],
+            frontier: vec![(start, 0)],
+            seen: HashSet::new(),
+            since: Instant::now(),
+        }
+    }
+
+    /// Explores all views; stops at the first violation.
+    ///
+    /// # Errors
+    /// More states than may be kept, or a core that accuses an honest member.
+    pub(crate) fn run(&mut self) -> Result<Option<Found>> {
+        let found = self.views()?;
+        self.count.locals = self.world.members.len();
+        self.count.letters = self.world.post.len();
+        self.count.handled = self.world.members.handled;
+        self.count.states = self.seen.len();
+        Ok(found)
+    }
+
+    fn views(&mut self) -> Result<Option<Found>> {
+        if let Some(found) = self.view_0()? {
+            return Ok(Some(found));
+        }
+        self.end(View(0))?;
+        for view in (1..=self.world.config.views).map(View) {
+            if let Some(found) = self.view(view)? {
+                return Ok(Some(found));
+            }
+            self.end(view)?;
+        }
+        Ok(None)
+    }
+
+    fn view_0(&mut self) -> Result<Option<Found>> {
+        for late in [false, true] {
+            for at in 0..self.world.config.active {
+                if let Some(found) = self.stage("PROPOSE0", |s, run| s.propose_0(run, at, late))? {
+                    return Ok(Some(found));
+                }
+            }
+            for at in 0..self.world.config.active {
+                if let Some(found) = self.stage("PREPARE", |s, run| s.prepare(run, at, late))? {
+                    return Ok(Some(found));
+                }
+            }
+            for at in 0..self.world.config.active {
+                if let Some(found) = self.stage("COMMIT", |s, run| s.commit(run, at, late))? {
+                    return Ok(Some(found));
+                }
+            }
+            if !late && let Some(found) = self.stage("TIMEOUT", Self::time_out)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn view(&mut self, view: View) -> Result<Option<Found>> {
+        type Stage<'a, R> = fn(&mut Reduced<'a, R>, Run, View, usize) -> Result<Vec<Run>>;
+        let each: [(&str, Stage<'a, R>, bool); 13] = [
+            ("coin", Self::coin, false),
+            ("enter", Self::enter, true),
+            ("jump", Self::jump, true),
+            ("Byzantine PROPOSE", Self::byzantine_proposal, false),
+            ("PROPOSE, VOTE", Self::vote, false),
+            ("LOCK", Self::lock_others, false),
+            ("LOCK of the leader", Self::lock_leader, true),
+            ("ACK", Self::acknowledge, false),
+            ("DONE", Self::done, false),
+            ("DONE of the leader", Self::done_leader, false),
+            ("COIN", Self::elect, true),
+            ("late LOCK", Self::lock_leader, true),
+            ("late ACK", Self::acknowledge, false),
+        ];
+        for (name, stage, by_member) in each {
+            let times = if by_member {
+                self.world.config.active
+            } else {
+                1
+            };
+            for at in 0..times {
+                let found =
+                    self.stage(&format!("{name} {view}"), |s, run| stage(s, run, view, at))?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Replaces every state of the frontier by what the choices of a stage lead to.
+    fn stage(
+        &mut self,
+        name: &str,
+        choices: impl Fn(&mut Self, Run) -> Result<Vec<Run>>,
+    ) -> Result<Option<Found>> {
+        let mut next = Vec::new();
+        let mut there = HashMap::new();
+        for (state, trace) in std::mem::take(&mut self.frontier) {
+            let run = Run {
+                state,
+                actions: Vec::new(),
+            };
+            for run in choices(self, run)? {
+                if there.contains_key(&run.state) {
+                    continue;
+                }
+                let trace = if run.actions.is_empty() {
+                    trace
+                } else {
+                    self.traced(trace, run.actions)?
+                };
+                there.insert(run.state, trace);
+                next.push((run.state, trace));
+                if self.seen.insert(run.state)
+                    && let Some(violation) = self.world.judge(run.state)
+                {
+                    let schedule = self.schedule(trace);
+                    return Ok(Some(Found {
+                        violation,
+                        schedule,
+                    }));
+                }
+                if self.collect {
+                    let outcome = self.world.outcome(run.state);
+                    self.outcomes.insert(outcome);
+                }
+            }
+        }
+        self.frontier = next;
+        if self.progress {
+            eprintln!(
+                "{:7.1} s  {name:<22} {:>9} states, {:>9} in all, {:>8} local",
+                self.since.elapsed().as_secs_f64(),
+                self.frontier.len(),
+                self.seen.len(),
+                self.world.members.len(),
+            );
+        }
+        Ok(None)
+    }
+
+    fn traced(&mut self, from: u32, actions: Vec<Action>) -> Result<u32> {
+        if self.traces.len() >= self.states_max {
+            bail!(
+                "more than {} states: give it more with --states, or explore fewer views",
+                self.states_max
+            );
+        }
+        let depth = self.traces.get(from as usize).map_or(0, |(.., d)| *d);
+        let depth = depth + u32::try_from(actions.len())?;
+        self.count.depth = self.count.depth.max(usize::try_from(depth)?);
+        self.traces.push((from, actions.into(), depth));
+        Ok(u32::try_from(self.traces.len() - 1)?)
+    }
+
+    fn schedule(&self, trace: u32) -> Vec<String> {
+        let mut parts = Vec::new();
+        let mut at = trace;
+        while at != 0 {
+            let Some((before, actions, _)) = self.traces.get(at as usize) else {
+                break;
+            };
+            parts.push(actions);
+            at = *before;
+        }
+        let actions = parts.into_iter().rev().flatten();
+        actions.map(|a| self.world.describe(*a)).collect()
+    }
+
+    /// Counts the states at the end of a view, and keeps one of those that nobody can tell apart later.
+    fn end(&mut self, view: View) -> Result<()> {
+        if self.merge == Merge::View {
+            let mut kept = HashSet::new();
+            let mut next = Vec::new();
+            for (state, trace) in std::mem::take(&mut self.frontier) {
+                if kept.insert(self.essence(state, view)) {
+                    next.push((state, trace));
+                }
+            }
+            self.frontier = next;
+        }
+        self.count.ends.push(self.frontier.len());
+        Ok(())
+    }
+
+    /// All that later views depend on.
+    fn essence(&mut self, state: State, view: View) -> Essence {
+        let kind = if view == View(0) {
+            MessageKind::Timeout
+        } else {
+            MessageKind::Status
+        };
+        let outcome = self.world.outcome(state);
+        let letters = self.world.letters(state);
+        let statements = letters.iter().filter(|(_, l)| l.is(kind, view));
+        let statements = statements
+            .map(|(_, l)| (l.from, self.named(l.lock()), l.decides()))
+            .collect();
+        let locks = self.world.judged(state);
+        let locks = locks
+            .locks
+            .iter()
+            .map(|(view, value)| (*view, self.world.post.name(*value)));
+        let locks = locks.collect();
+        let places = (0..HONEST).map(|at| {
+            let local = self.world.local(state, at);
+            local.position.map(|p| (p.view, p.coin_known, p.timed_out))
+        });
+        Essence {
+            places: places.collect(),
+            statements,
+            locks,
+            coin_open: self.world.coin_is_open(&letters, view),
+            outcome,
+        }
+    }
+
+    fn named(&self, lock: Option<Lock>) -> Option<(View, String)> {
+        lock.map(|l| (l.view, self.world.post.name(l.value)))
+    }
+
+    // ---- What a run can do.
+
+    fn feed(&mut self, run: &mut Run, at: usize, letter: LetterId) -> Result<()> {
+        let action = Action::Feed(at, Feed::Letter(letter));
+        let next = self.world.act(run.state, action)?;
+        if next != run.state {
+            run.state = next;
+            run.actions.push(action);
+            self.fetch(run, at)?;
+        }
+        Ok(())
+    }
+
+    /// Whatever a member asked for is brought at once.
+    fn fetch(&mut self, run: &mut Run, at: usize) -> Result<()> {
+        let letters = self.world.letters(run.state);
+        for (id, asked) in &letters {
+            if asked.kind != Kind::Fetch || usize::from(asked.from.0) != at {
+                continue;
+            }
+            for to in asked.to.iter() {
+                if to == BYZANTINE {
+                    if let Some(answer) = self.world.serve(&letters, asked) {
+                        self.hand(run, at, answer)?;
+                    }
+                } else if usize::from(to.0) != at {
+                    self.hand(run, usize::from(to.0), *id)?;
+                }
+            }
+        }
+        for (id, letter) in self.world.letters(run.state) {
+            if letter.kind == Kind::Value && usize::from(letter.from.0) != at {
+                let me = MemberId(u16::try_from(at)?);
+                if letter.to.contains(me) {
+                    self.hand(run, at, id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hand(&mut self, run: &mut Run, at: usize, letter: LetterId) -> Result<()> {
+        let action = Action::Feed(at, Feed::Letter(letter));
+        let next = self.world.act(run.state, action)?;
+        if next != run.state {
+            run.state = next;
+            run.actions.push(action);
+        }
+        Ok(())
+    }
+
+    /// The letters of a kind and view that honest members sent.
+    fn of(&self, run: &Run, kind: MessageKind, view: View) -> Vec<(LetterId, MemberId)> {
+        let letters = self.world.letters(run.state);
+        let of_kind = World::<R>::of_kind(&letters, kind, view);
+        of_kind.into_iter().map(|(id, l)| (id, l.from)).collect()
+    }
+
+    fn is_undecided(&self, run: &Run, at: usize) -> bool {
+        let position = self.world.local(run.state, at).position;
+        position.is_some_and(|p| p.decided.is_none())
+    }
+
+    /// The members that are in a view and have decided nothing.
+    fn present(&self, run: &Run, view: View) -> Vec<usize> {
+        let here = |at: &usize| {
+            let position = self.world.local(run.state, *at).position;
+            position.is_some_and(|p| p.view == view && p.decided.is_none())
+        };
+        (0..self.world.config.active).filter(here).collect()
+    }
+
+    /// Whether a member said something since.
+    fn has_spoken(&self, before: &Run, after: &Run, at: usize) -> bool {
+        let sent = |run: &Run| self.world.local(run.state, at).sent_number;
+        sent(before) != sent(after)
+    }
+
+    /// The run as it is, and, if the member said something in it, the other one.
+    fn perhaps(&self, before: Run, after: Run, at: usize, late: bool) -> Vec<Run> {
+        if after.state == before.state || (late && !self.has_spoken(&before, &after, at)) {
+            vec![before]
+        } else {
+            vec![before, after]
+        }
+    }
+
+    // ---- View 0.
+
+    fn propose_0(&mut self, run: Run, at: usize, late: bool) -> Result<Vec<Run>> {
+        if !self.is_undecided(&run, at) {
+            return Ok(vec![run]);
+        }
+        let letters = self.world.letters(run.state);
+        let proposals = if self.world.config.byzantine_leads {
+            self.world.proposals_0(&letters)
+        } else {
+            let ids = self.of(&run, MessageKind::Propose0, View(0));
+            ids.into_iter().map(|(id, _)| id).collect()
+        };
+        let mut out = vec![run.clone()];
+        for id in proposals {
+            let mut next = run.clone();
+            self.feed(&mut next, at, id)?;
+            out.extend(
+                self.perhaps(run.clone(), next, at, late)
+                    .into_iter()
+                    .skip(1),
+            );
+        }
+        Ok(out)
+    }
+
+    /// A quorum of PREPARE or nothing.
+    fn prepare(&mut self, run: Run, at: usize, late: bool) -> Result<Vec<Run>> {
+        self.quorum_0(run, at, late, MessageKind::Prepare)
+    }
+
+    /// A quorum of COMMIT or nothing.
+    fn commit(&mut self, run: Run, at: usize, _: bool) -> Result<Vec<Run>> {
+        self.quorum_0(run, at, false, MessageKind::Commit)
+    }
+
+    fn quorum_0(&mut self, run: Run, at: usize, late: bool, kind: MessageKind) -> Result<Vec<Run>> {
+        let mut out = vec![run.clone()];
+        if !self.is_undecided(&run, at) {
+            return Ok(out);
+        }
+        let letters = self.world.letters(run.state);
+        for value in self.world.values_0(&letters) {
+            let own: Vec<_> = self.world.says(run.state).to_vec();
+            let fits = |id: &LetterId| {
+                let letter = self.world.post.get(*id);
+                letter.is(kind, View(0)) && letter.value == Some(value)
+            };
+            let votes: Vec<_> = own
+                .into_iter()
+                .chain(letters.iter().map(|(id, _)| *id))
+                .filter(fits)
+                .collect();
+            let quorum = R::quorum(self.world.committee());
+            if votes.len() < quorum {
+                continue;
+            }
+            let mut next = run.clone();
+            for vote in votes.into_iter().take(quorum) {
+                self.feed(&mut next, at, vote)?;
+            }
+            out.extend(
+                self.perhaps(run.clone(), next, at, late)
+                    .into_iter()
+                    .skip(1),
+            );
+        }
+        Ok(out)
+    }
+
+    /// The timers of all members end.
+    fn time_out(&mut self, mut run: Run) -> Result<Vec<Run>> {
+        for at in 0..self.world.config.active {
+            let position = self.world.local(run.state, at).position;
+            if position.is_some_and(|p| !p.timed_out) {
+                let action = Action::Feed(at, Feed::Timer);
+                run.state = self.world.act(run.state, action)?;
+                run.actions.push(action);
+            }
+        }
+        Ok(vec![run])
+    }
+
+    // ---- Views from 1 on.
+
+    /// The coin falls; that it is decided now and known later only adds to what the adversary can do.
+    fn coin(&mut self, run: Run, view: View, _: usize) -> Result<Vec<Run>> {
+        let members: Vec<_> = self.world.committee().members().collect();
+        let mut out = Vec::new();
+        for leader in members {
+            let action = Action::Coin(view, leader);
+            let mut next = run.clone();
+            next.state = self.world.act(run.state, action)?;
+            next.actions.push(action);
+            out.push(next);
+        }
+        Ok(out)
+    }
+
+    fn entries(&mut self, run: &Run, view: View) -> Vec<Entry> {
+        let letters = self.world.letters(run.state);
+        self.world.entries(run.state, &letters, View(view.0 - 1))
+    }
+
+    /// A member that is in the view before enters by statements, or stays.
+    fn enter(&mut self, run: Run, view: View, at: usize) -> Result<Vec<Run>> {
+        let mut out = vec![run.clone()];
+        let before = View(view.0 - 1);
+        if !self.present(&run, before).contains(&at) {
+            return Ok(out);
+        }
+        let kind = if before == View(0) {
+            MessageKind::Timeout
+        } else {
+            MessageKind::Status
+        };
+        let statements = self.of(&run, kind, before);
+        for entry in self.entries(&run, view) {
+            let mut next = run.clone();
+            for (member, ..) in &entry.tc.standings {
+                let honest = statements.iter().find(|(_, from)| from == member);
+                let id = honest.map(|(id, _)| *id).or(entry.own);
+                if let Some(id) = id {
+                    self.feed(&mut next, at, id)?;
+                }
+            }
+            if self.present(&next, view).contains(&at) {
+                out.push(next);
+            }
+        }
+        Ok(out)
+    }
+
+    /// A member that is further behind, or does not know the coin yet, is drawn along by a proposal, or stays.
+    fn jump(&mut self, run: Run, view: View, at: usize) -> Result<Vec<Run>> {
+        let mut out = vec![run.clone()];
+        let position = self.world.local(run.state, at).position;
+        let behind = position.is_some_and(|p| p.view < view && p.decided.is_none());
+        if !behind {
+            return Ok(out);
+        }
+        let letters = self.world.letters(run.state);
+        let proposals = World::<R>::of_kind(&letters, MessageKind::Propose, view);
+        for entry in self.entries(&run, view) {
+            let same = proposals.iter().find(|(_, l)| {
+                let lock = entry.lock.map(|lock| lock.value);
+                match &l.message {
+                    touchstone_consensus::Message::Signed(s) => match &s.content {
+                        touchstone_consensus::Content::Propose { tc, .. } => {
+                            tc.highest_lock() == entry.lock
+                        }
+                        _ => false,
+                    },
+                    touchstone_consensus::Message::Reply { .. } => lock.is_none(),
+                }
+            });
+            let own = self.world.proposal(&letters, &entry);
+            for id in same.map(|(id, _)| *id).into_iter().chain(own) {
+                let mut next = run.clone();
+                self.feed(&mut next, at, id)?;
+                if self.present(&next, view).contains(&at) {
+                    out.push(next);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// The Byzantine member proposes to all, by one of its rights, or nothing.
+    fn byzantine_proposal(&mut self, run: Run, view: View, _: usize) -> Result<Vec<Run>> {
+        let letters = self.world.letters(run.state);
+        let present = self.present(&run, view);
+        let leads = run.state.coins.leader(view) == Some(BYZANTINE);
+        let mut out = Vec::new();
+        if leads {
+            out.push(run.clone());
+        }
+        for entry in self.entries(&run, view) {
+            let Some(id) = self.world.proposal(&letters, &entry) else {
+                continue;
+            };
+            let mut next = run.clone();
+            for at in &present {
+                self.feed(&mut next, *at, id)?;
+            }
+            out.push(next);
+        }
+        if out.is_empty() {
+            out.push(run);
+        }
+        Ok(out)
+    }
+
+    /// Everybody present votes for everybody's proposal, and every proposer gets a quorum.
+    fn vote(&mut self, mut run: Run, view: View, _: usize) -> Result<Vec<Run>> {
+        let present = self.present(&run, view);
+        for (id, _) in self.of(&run, MessageKind::Propose, view) {
+            for at in &present {
+                self.feed(&mut run, *at, id)?;
+            }
+        }
+        self.count_votes(&mut run, MessageKind::Vote, view)?;
+        Ok(vec![run])
+    }
+
+    /// The votes or acknowledgements for each honest proposer are brought to it.
+    fn count_votes(&mut self, run: &mut Run, kind: MessageKind, view: View) -> Result<()> {
+        let of = if kind == MessageKind::Vote {
+            MessageKind::Propose
+        } else {
+            MessageKind::Lock
+        };
+        let letters = self.world.letters(run.state);
+        for at in self.present(run, view) {
+            let me = MemberId(u16::try_from(at)?);
+            let own = letters.iter().find(|(_, l)| l.is(of, view) && l.from == me);
+            let Some(value) = own.and_then(|(_, l)| l.value) else {
+                continue;
+            };
+            let byzantine = self.world.vote(kind, view, me, value);
+            self.feed(run, at, byzantine)?;
+            for (id, letter) in &letters {
+                if letter.is(kind, view) && letter.instance == me.0 {
+                    self.feed(run, at, *id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// LOCKs that were shown: by honest members, and by the Byzantine one.
+    fn shown(&mut self, run: &Run, kind: MessageKind, view: View) -> Vec<(LetterId, MemberId)> {
+        let letters = self.world.letters(run.state);
+        let byzantine = self.world.shows(&letters, kind, view);
+        let mut all = self.of(run, kind, view);
+        all.extend(byzantine.into_iter().map(|id| (id, BYZANTINE)));
+        all
+    }
+
+    /// Everybody present acknowledges the LOCKs of those who will not be elected.
+    fn lock_others(&mut self, mut run: Run, view: View, _: usize) -> Result<Vec<Run>> {
+        let leader = run.state.coins.leader(view);
+        for (id, from) in self.shown(&run, MessageKind::Lock, view) {
+            if Some(from) != leader {
+                for at in self.present(&run, view) {
+                    self.feed(&mut run, at, id)?;
+                }
+            }
+        }
+        Ok(vec![run])
+    }
+
+    /// A member gets the LOCK of the one who will be elected, or has been, or does not get it.
+    fn lock_leader(&mut self, run: Run, view: View, at: usize) -> Result<Vec<Run>> {
+        let leader = run.state.coins.leader(view);
+        let mut out = vec![run.clone()];
+        if !self.present(&run, view).contains(&at) {
+            return Ok(out);
+        }
+        for (id, from) in self.shown(&run, MessageKind::Lock, view) {
+            if Some(from) == leader {
+                let mut next = run.clone();
+                self.feed(&mut next, at, id)?;
+                out.extend(
+                    self.perhaps(run.clone(), next, at, true)
+                        .into_iter()
+                        .skip(1),
+                );
+            }
+        }
+        Ok(out)
+    }
+
+    fn acknowledge(&mut self, mut run: Run, view: View, _: usize) -> Result<Vec<Run>> {
+        self.count_votes(&mut run, MessageKind::Ack, view)?;
+        Ok(vec![run])
+    }
+
+    /// Everybody present sees the DONEs of those who will not be elected.
+    fn done(&mut self, mut run: Run, view: View, _: usize) -> Result<Vec<Run>> {
+        let leader = run.state.coins.leader(view);
+        for (id, from) in self.shown(&run, MessageKind::Done, view) {
+            if Some(from) != leader {
+                for at in self.present(&run, view) {
+                    self.feed(&mut run, at, id)?;
+                }
+            }
+        }
+        Ok(vec![run])
+    }
+
+    /// Where the others' DONEs do not open the coin, one member sees the leader's, too; if that does not, the view never ends.
+    fn done_leader(&mut self, run: Run, view: View, _: usize) -> Result<Vec<Run>> {
+        let letters = self.world.letters(run.state);
+        if self.world.coin_is_open(&letters, view) {
+            return Ok(vec![run]);
+        }
+        let leader = run.state.coins.leader(view);
+        let mut out = Vec::new();
+        for (id, from) in self.shown(&run, MessageKind::Done, view) {
+            if Some(from) != leader {
+                continue;
+            }
+            for at in self.present(&run, view) {
+                let mut next = run.clone();
+                self.feed(&mut next, at, id)?;
+                if !self.of(&next, MessageKind::Coin, view).is_empty() {
+                    out.push(next);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// A member learns who was elected, or not.
+    fn elect(&mut self, run: Run, view: View, at: usize) -> Result<Vec<Run>> {
+        let mut out = vec![run.clone()];
+        if !self.present(&run, view).contains(&at) {
+            return Ok(out);
+        }
+        let mut next = run;
+        let byzantine = self.world.coin_letter(view);
+        self.feed(&mut next, at, byzantine)?;
+        for (id, _) in self.of(&next, MessageKind::Coin, view) {
+            let position = self.world.local(next.state, at).position;
+            if position.is_some_and(|p| !p.coin_known && p.view == view) {
+                self.feed(&mut next, at, id)?;
+            }
+        }
+        out.push(next);
+        Ok(out)
+    }
+}
+
+/// What two states must share to be one at the end of a view.
+#[derive(PartialEq, Eq, Hash)]
+struct Essence {
+    places: Vec<Option<(View, bool, bool)>>,
+    statements: BTreeSet<(MemberId, Option<(View, String)>, bool)>,
+    locks: BTreeSet<(View, String)>,
+    coin_open: bool,
+    outcome: Outcome,
+}
+
+/// Names with how many states bear them.
+pub(crate) type Tally = BTreeMap<String, usize>;
