@@ -337,3 +337,44 @@ fn manifest(committee: Committee, dealer: &Dealer, feeds: u16) -> Result<Manifes
     }
     Ok(manifest)
 }
+
+#[cfg(test)]
+mod tests {
+    use touchstone_consensus::{Message, Refusal};
+    use touchstone_crypto::Unverified;
+
+    use super::*;
+
+    #[test]
+    fn a_wrong_signature_in_a_batch_costs_its_own_message_only() {
+        let mut network = Network::new(4, 3, 1).expect("a committee");
+        let inboxes = network.inboxes(MemberId(1)).expect("a round");
+        let verifier = network.verifier();
+        let message = |(from, bytes): &(MemberId, Arc<[u8]>), spoilt: bool| {
+            let message = Message::from_bytes(verifier.tag(), *from, bytes).expect("a message");
+            Unverified::new(match message {
+                Message::Signed(mut signed) if spoilt => {
+                    signed.signature.0[40] ^= 1;
+                    Message::Signed(signed)
+                }
+                other => other,
+            })
+        };
+        let all: Vec<_> = inboxes.into_iter().flatten().collect();
+        assert!(all.len() >= 10, "three of each kind, and a proposal");
+        // Whether the others' signatures were seen before makes no difference.
+        for wrong in (0..all.len()).chain(0..all.len()) {
+            let batch = all.iter().enumerate();
+            let batch = batch.map(|(at, m)| message(m, at == wrong)).collect();
+            for (at, verdict) in Unverified::verify_many(batch, verifier).iter().enumerate() {
+                let signed = matches!(message(&all[wrong], false).peek(), Message::Signed(_));
+                match verdict {
+                    Ok(_) => assert!(at != wrong || !signed, "{at}"),
+                    Err((_, refusal)) => {
+                        assert_eq!((at, *refusal), (wrong, Refusal::Signature));
+                    }
+                }
+            }
+        }
+    }
+}
