@@ -6,9 +6,9 @@
 use touchstone_consensus::Message;
 use touchstone_crypto::dkg::DkgEnvelope;
 use touchstone_types::{
-    Attestation, Decimal, Digest, EpochRecord, Evidence, FeedName, Header, Leaf, Manifest, MemberId,
-    Observation, Pin, PriceUpdate, Reader, SessionShare, SigningSession, Statement, canonical_json,
-    read_nonces, write_nonces,
+    Attestation, Decimal, Digest, EpochRecord, Evidence, FeedName, Header, Leaf, Manifest,
+    MemberId, Observation, Pin, PriceUpdate, Reader, SessionShare, SigningSession, Statement,
+    canonical_json, read_nonces, write_nonces,
 };
 
 use crate::memory::bounded;
@@ -45,9 +45,16 @@ const BINARY: usize = 64;
 const JSON: usize = 96;
 
 /// Checks one binary decoder.
-fn exact<T>(bytes: &[u8], read: impl FnOnce(&[u8]) -> Option<T>, write: impl FnOnce(&T) -> Vec<u8>) {
+fn exact<T>(
+    bytes: &[u8],
+    read: impl FnOnce(&[u8]) -> Option<T>,
+    write: impl FnOnce(&T) -> Vec<u8>,
+) {
     if let Some(thing) = bounded(bytes, BINARY, || read(bytes)) {
-        assert!(write(&thing) == bytes, "what was read is written as other bytes");
+        assert!(
+            write(&thing) == bytes,
+            "what was read is written as other bytes"
+        );
     }
 }
 
@@ -68,7 +75,11 @@ pub fn message(bytes: &[u8]) {
         Message::Signed(signed) => signed.to_bytes(),
         Message::Reply { round, reply, .. } => reply.to_bytes(*round),
     };
-    exact(bytes, |bytes| Message::from_bytes(tag, from, bytes).ok(), write);
+    exact(
+        bytes,
+        |bytes| Message::from_bytes(tag, from, bytes).ok(),
+        write,
+    );
 }
 
 /// A value, as it stands in a VALUE message without observations.
@@ -83,22 +94,38 @@ pub fn value(bytes: &[u8]) {
 
 /// A signed round.
 pub fn attestation(bytes: &[u8]) {
-    exact(bytes, |b| Attestation::from_bytes(b).ok(), Attestation::to_bytes);
+    exact(
+        bytes,
+        |b| Attestation::from_bytes(b).ok(),
+        Attestation::to_bytes,
+    );
 }
 
 /// A price update.
 pub fn update(bytes: &[u8]) {
-    exact(bytes, |b| PriceUpdate::from_bytes(b).ok(), PriceUpdate::to_bytes);
+    exact(
+        bytes,
+        |b| PriceUpdate::from_bytes(b).ok(),
+        PriceUpdate::to_bytes,
+    );
 }
 
 /// A member's prices.
 pub fn observation(bytes: &[u8]) {
-    exact(bytes, |b| Observation::from_bytes(b).ok(), Observation::to_bytes);
+    exact(
+        bytes,
+        |b| Observation::from_bytes(b).ok(),
+        Observation::to_bytes,
+    );
 }
 
 /// What the group signs.
 pub fn statement(bytes: &[u8]) {
-    exact(bytes, |b| Statement::from_bytes(b).ok(), |s| s.to_bytes().to_vec());
+    exact(
+        bytes,
+        |b| Statement::from_bytes(b).ok(),
+        |s| s.to_bytes().to_vec(),
+    );
 }
 
 /// What a member signs.
@@ -123,7 +150,11 @@ pub fn nonces(bytes: &[u8]) {
 
 /// A signing session.
 pub fn session(bytes: &[u8]) {
-    exact(bytes, |b| whole(b, SigningSession::read), SigningSession::to_bytes);
+    exact(
+        bytes,
+        |b| whole(b, SigningSession::read),
+        SigningSession::to_bytes,
+    );
 }
 
 /// A share in a session, or none.
@@ -143,7 +174,11 @@ pub fn evidence(bytes: &[u8]) {
 
 /// A message of the key generation.
 pub fn envelope(bytes: &[u8]) {
-    exact(bytes, |b| DkgEnvelope::from_bytes(b).ok(), DkgEnvelope::to_bytes);
+    exact(
+        bytes,
+        |b| DkgEnvelope::from_bytes(b).ok(),
+        DkgEnvelope::to_bytes,
+    );
 }
 
 /// An epoch's manifest.
@@ -153,7 +188,9 @@ pub fn manifest(bytes: &[u8]) {
         assert_eq!(Manifest::from_json(&text).as_ref(), Ok(&manifest));
         assert!(canonical_json(&manifest).ok() == Some(text), "one form");
         // What a network is made of follows from a valid manifest without a failure.
-        manifest.committee().expect("a valid manifest has a committee");
+        manifest
+            .committee()
+            .expect("a valid manifest has a committee");
     }
 }
 

@@ -21,9 +21,10 @@ mod source;
 
 pub use self::{
     decode::{
-        DECODERS, Decoder, attestation, decimal, envelope, evidence, feed_name, header, leaf, manifest,
-        message, nonces, observation, pin, record, session, share, statement, update, value,
+        DECODERS, Decoder, attestation, decimal, envelope, evidence, feed_name, header, leaf,
+        manifest, message, nonces, observation, pin, record, session, share, statement, update,
+        value,
     },
-    inputs::inputs,
+    inputs::{inputs, inputs_under},
     memory::{HEAP, Heap},
 };

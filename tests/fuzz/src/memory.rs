@@ -20,7 +20,9 @@ pub(crate) fn bounded<T>(input: &[u8], factor: usize, work: impl FnOnce() -> T) 
     let before = HEAP.current_usage();
     let result = work();
     let asked = HEAP.peak_usage().saturating_sub(before);
-    let allowed = factor.saturating_mul(input.len()).saturating_add(FIXED_BYTES);
+    let allowed = factor
+        .saturating_mul(input.len())
+        .saturating_add(FIXED_BYTES);
     assert!(
         asked <= allowed,
         "{} bytes of input took {asked} bytes of memory, more than {allowed}",

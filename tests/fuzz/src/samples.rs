@@ -3,10 +3,11 @@
 use touchstone_consensus::Message;
 use touchstone_crypto::dkg::{DkgEnvelope, DkgStep};
 use touchstone_types::{
-    Attestation, Committee, Decimal, Digest, Epoch, EpochRecord, Evidence, FeedName, FeedObservation, FeedSpec, Header,
-    Leaf, Manifest, Market, Member, MemberId, MemberSignature, MessageKind, NetworkId, NonceCommitments, Observation,
-    Pin, PriceUpdate, Reader, Round, SUITES, SessionShare, SessionSigner, SignedHeader, SignedObservation, SigningSession,
-    Statement, Status, Suite, SuiteKeys, View, canonical_json, merkle, read_nonces, sha256, write_nonces,
+    Attestation, Committee, Decimal, Digest, Epoch, EpochRecord, Evidence, FeedName,
+    FeedObservation, FeedSpec, Header, Leaf, Manifest, Market, Member, MemberId, MemberSignature,
+    MessageKind, NetworkId, NonceCommitments, Observation, Pin, PriceUpdate, Reader, Round, SUITES,
+    SessionShare, SessionSigner, SignedHeader, SignedObservation, SigningSession, Statement,
+    Status, Suite, SuiteKeys, View, canonical_json, merkle, read_nonces, sha256, write_nonces,
 };
 
 use crate::inputs;
@@ -24,33 +25,62 @@ pub struct Sample {
 /// At least one sample for each decoder.
 pub fn all() -> Vec<Sample> {
     let mut samples = messages();
-    let mut add = |decoder, bytes, accepted| samples.push(Sample { decoder, bytes, accepted });
+    let mut add = |decoder, bytes, accepted| {
+        samples.push(Sample {
+            decoder,
+            bytes,
+            accepted,
+        })
+    };
     let attestation = attestation(5);
-    let plain = Attestation { observations: Vec::new(), ..attestation.clone() };
+    let plain = Attestation {
+        observations: Vec::new(),
+        ..attestation.clone()
+    };
     let signed: fn(&[u8]) -> bool = |b| Attestation::from_bytes(b).is_ok();
     add("attestation", attestation.to_bytes(), signed);
     add("attestation", plain.to_bytes(), signed);
     for indices in [&[0_u16][..], &[1, 3, 4]] {
-        let update = attestation.update(Suite::Ed25519, indices).expect("leaves that are there");
-        add("update", update.to_bytes(), |b| PriceUpdate::from_bytes(b).is_ok());
+        let update = attestation
+            .update(Suite::Ed25519, indices)
+            .expect("leaves that are there");
+        add("update", update.to_bytes(), |b| {
+            PriceUpdate::from_bytes(b).is_ok()
+        });
     }
     let observation = observation(3);
-    add("observation", observation.to_bytes(), |b| Observation::from_bytes(b).is_ok());
+    add("observation", observation.to_bytes(), |b| {
+        Observation::from_bytes(b).is_ok()
+    });
     let statement = attestation.statement;
-    add("statement", statement.to_bytes().to_vec(), |b| Statement::from_bytes(b).is_ok());
+    add("statement", statement.to_bytes().to_vec(), |b| {
+        Statement::from_bytes(b).is_ok()
+    });
     let header = header(MessageKind::Share, 1);
-    add("header", header.to_bytes().to_vec(), |b| Header::read(&mut Reader::new(b)).is_ok());
-    add("leaf", attestation.leaves[0].to_bytes().to_vec(), |b| Leaf::read(&mut Reader::new(b)).is_ok());
+    add("header", header.to_bytes().to_vec(), |b| {
+        Header::read(&mut Reader::new(b)).is_ok()
+    });
+    add("leaf", attestation.leaves[0].to_bytes().to_vec(), |b| {
+        Leaf::read(&mut Reader::new(b)).is_ok()
+    });
     let mut nonces = Vec::new();
     write_nonces(&observation.nonces, &mut nonces);
-    add("nonces", nonces, |b| read_nonces(&mut Reader::new(b)).is_ok());
+    add("nonces", nonces, |b| {
+        read_nonces(&mut Reader::new(b)).is_ok()
+    });
     let session = session(statement);
-    add("session", session.to_bytes(), |b| SigningSession::read(&mut Reader::new(b)).is_ok());
+    add("session", session.to_bytes(), |b| {
+        SigningSession::read(&mut Reader::new(b)).is_ok()
+    });
     let mut share = Vec::new();
     SessionShare::write_option(Some(&answer(&session)), &mut share);
-    add("share", share.clone(), |b| SessionShare::read_option(&mut Reader::new(b)).is_ok());
+    add("share", share.clone(), |b| {
+        SessionShare::read_option(&mut Reader::new(b)).is_ok()
+    });
     for evidence in evidence(&session, &share) {
-        add("evidence", evidence.to_bytes(), |b| Evidence::from_bytes(b).is_ok());
+        add("evidence", evidence.to_bytes(), |b| {
+            Evidence::from_bytes(b).is_ok()
+        });
     }
     let envelope = DkgEnvelope {
         session: Digest([1; 32]),
@@ -60,15 +90,34 @@ pub fn all() -> Vec<Sample> {
         body: vec![5; 200],
         signature: MemberSignature([3; 64]),
     };
-    add("envelope", envelope.to_bytes(), |b| DkgEnvelope::from_bytes(b).is_ok());
+    add("envelope", envelope.to_bytes(), |b| {
+        DkgEnvelope::from_bytes(b).is_ok()
+    });
     let (manifest, record) = (manifest(), record());
-    add("manifest", json(&manifest), |b| Manifest::from_json(b).is_ok());
-    add("record", json(&record), |b| serde_json::from_slice::<EpochRecord>(b).is_ok());
-    let pin = Pin { genesis_manifest: manifest, genesis_record: record, later: Vec::new() };
+    add("manifest", json(&manifest), |b| {
+        Manifest::from_json(b).is_ok()
+    });
+    add("record", json(&record), |b| {
+        serde_json::from_slice::<EpochRecord>(b).is_ok()
+    });
+    let pin = Pin {
+        genesis_manifest: manifest,
+        genesis_record: record,
+        later: Vec::new(),
+    };
     add("pin", json(&pin), |b| Pin::from_json(b).is_ok());
-    add("feed_name", b"BTC-USD".to_vec(), |b| FeedName::new(&String::from_utf8_lossy(b)).is_ok());
-    for number in ["-12.345", "0", "1e-7", "170141183460469231731687303715884105727"] {
-        add("decimal", number.as_bytes().to_vec(), |b| Decimal::parse(&String::from_utf8_lossy(b)).is_ok());
+    add("feed_name", b"BTC-USD".to_vec(), |b| {
+        FeedName::new(&String::from_utf8_lossy(b)).is_ok()
+    });
+    for number in [
+        "-12.345",
+        "0",
+        "1e-7",
+        "170141183460469231731687303715884105727",
+    ] {
+        add("decimal", number.as_bytes().to_vec(), |b| {
+            Decimal::parse(&String::from_utf8_lossy(b)).is_ok()
+        });
     }
     samples
 }
@@ -88,12 +137,21 @@ fn messages() -> Vec<Sample> {
     for (from, bytes) in inputs::messages() {
         let behind_sender = [&from.0.to_be_bytes(), bytes.as_slice()].concat();
         // Kind, round and presence are 10 bytes, an empty list of observations 2.
-        if let (Some(130), Some(value)) = (bytes.first(), bytes.get(10..bytes.len().saturating_sub(2)))
+        if let (Some(130), Some(value)) =
+            (bytes.first(), bytes.get(10..bytes.len().saturating_sub(2)))
             && bytes.ends_with(&[0, 0])
         {
-            samples.push(Sample { decoder: "value", bytes: value.to_vec(), accepted: |_| true });
+            samples.push(Sample {
+                decoder: "value",
+                bytes: value.to_vec(),
+                accepted: |_| true,
+            });
         }
-        samples.push(Sample { decoder: "message", bytes: behind_sender, accepted });
+        samples.push(Sample {
+            decoder: "message",
+            bytes: behind_sender,
+            accepted,
+        });
     }
     // Two contributors and no session.
     let mut value = vec![0, 2];
@@ -102,18 +160,34 @@ fn messages() -> Vec<Sample> {
         value.extend_from_slice(&[member; 32]);
     }
     value.push(0);
-    samples.push(Sample { decoder: "value", bytes: value, accepted: |_| true });
+    samples.push(Sample {
+        decoder: "value",
+        bytes: value,
+        accepted: |_| true,
+    });
     samples
 }
 
 fn commitments(byte: u8) -> Vec<NonceCommitments> {
-    let of = |suite: Suite| NonceCommitments { suite, bytes: vec![byte; suite.commitments_bytes()] };
+    let of = |suite: Suite| NonceCommitments {
+        suite,
+        bytes: vec![byte; suite.commitments_bytes()],
+    };
     SUITES.into_iter().map(of).collect()
 }
 
 fn observation(feeds: u16) -> Observation {
-    let feed = |feed_index| FeedObservation { feed_index, status: Status::OK, mantissa: -5, trade_time_ms: 9 };
-    Observation { timestamp_ms: 1, feeds: (0..feeds).map(feed).collect(), nonces: commitments(4) }
+    let feed = |feed_index| FeedObservation {
+        feed_index,
+        status: Status::OK,
+        mantissa: -5,
+        trade_time_ms: 9,
+    };
+    Observation {
+        timestamp_ms: 1,
+        feeds: (0..feeds).map(feed).collect(),
+        nonces: commitments(4),
+    }
 }
 
 fn header(kind: MessageKind, member: u16) -> Header {
@@ -142,12 +216,25 @@ fn attestation(feeds: u16) -> Attestation {
     let leaves: Vec<_> = (0..feeds).map(leaf).collect();
     let signed = |member| {
         let body = observation(feeds).to_bytes();
-        let header = Header { body_hash: sha256(&[&body]), ..header(MessageKind::Obs, member) };
-        SignedObservation { header, signature: MemberSignature([2; 64]), body }
+        let header = Header {
+            body_hash: sha256(&[&body]),
+            ..header(MessageKind::Obs, member)
+        };
+        SignedObservation {
+            header,
+            signature: MemberSignature([2; 64]),
+            body,
+        }
     };
     let observations: Vec<_> = (0..3).map(signed).collect();
-    let hashes: Vec<_> = leaves.iter().map(|l| merkle::leaf_hash(&l.to_bytes())).collect();
-    let observed: Vec<_> = observations.iter().map(SignedObservation::leaf_hash).collect();
+    let hashes: Vec<_> = leaves
+        .iter()
+        .map(|l| merkle::leaf_hash(&l.to_bytes()))
+        .collect();
+    let observed: Vec<_> = observations
+        .iter()
+        .map(SignedObservation::leaf_hash)
+        .collect();
     Attestation {
         statement: Statement {
             network: NetworkId(Digest([5; 32])),
@@ -158,30 +245,61 @@ fn attestation(feeds: u16) -> Attestation {
             feeds_root: merkle::root(&hashes),
             observations_root: merkle::root(&observed),
         },
-        signatures: SUITES.into_iter().map(|s| (s, vec![1; s.signature_bytes()])).collect(),
+        signatures: SUITES
+            .into_iter()
+            .map(|s| (s, vec![1; s.signature_bytes()]))
+            .collect(),
         leaves,
         observations,
     }
 }
 
 fn session(statement: Statement) -> SigningSession {
-    let signer = |member| SessionSigner { member: MemberId(member), nonces: commitments(8) };
-    SigningSession { statement, signers: (0..3).map(signer).collect() }
+    let signer = |member| SessionSigner {
+        member: MemberId(member),
+        nonces: commitments(8),
+    };
+    SigningSession {
+        statement,
+        signers: (0..3).map(signer).collect(),
+    }
 }
 
 fn answer(session: &SigningSession) -> SessionShare {
-    let shares = SUITES.into_iter().map(|suite| (suite, vec![7; 32])).collect();
-    SessionShare { session: session.digest(), shares }
+    let shares = SUITES
+        .into_iter()
+        .map(|suite| (suite, vec![7; 32]))
+        .collect();
+    SessionShare {
+        session: session.digest(),
+        shares,
+    }
 }
 
 fn evidence(session: &SigningSession, share: &[u8]) -> [Evidence; 2] {
-    let signed = |header| SignedHeader { header, signature: MemberSignature([1; 64]) };
+    let signed = |header| SignedHeader {
+        header,
+        signature: MemberSignature([1; 64]),
+    };
     let first = header(MessageKind::Vote, 2);
-    let second = Header { body_hash: Digest([9; 32]), ..first };
-    let header = Header { body_hash: sha256(&[share]), ..header(MessageKind::Share, 1) };
+    let second = Header {
+        body_hash: Digest([9; 32]),
+        ..first
+    };
+    let header = Header {
+        body_hash: sha256(&[share]),
+        ..header(MessageKind::Share, 1)
+    };
     [
-        Evidence::Contradiction { first: signed(first), second: signed(second) },
-        Evidence::BadShare { share: signed(header), body: share.to_vec(), session: session.clone() },
+        Evidence::Contradiction {
+            first: signed(first),
+            second: signed(second),
+        },
+        Evidence::BadShare {
+            share: signed(header),
+            body: share.to_vec(),
+            session: session.clone(),
+        },
     ]
 }
 
@@ -196,7 +314,10 @@ fn manifest() -> Manifest {
         FeedSpec {
             name,
             exponent: -8,
-            sources: vec![Market { source: "kraken".into(), pair: name }],
+            sources: vec![Market {
+                source: "kraken".into(),
+                pair: name,
+            }],
             min_sources: 1,
             max_quote_age_ms: 60_000,
             outlier_mads_milli: 5_000,
@@ -219,7 +340,11 @@ fn manifest() -> Manifest {
 
 fn record() -> EpochRecord {
     let manifest = manifest();
-    let keys = SuiteKeys { suite: Suite::Ed25519, group_key: vec![1; 32], verifying_shares: vec![vec![2; 32]; 4] };
+    let keys = SuiteKeys {
+        suite: Suite::Ed25519,
+        group_key: vec![1; 32],
+        verifying_shares: vec![vec![2; 32]; 4],
+    };
     EpochRecord {
         epoch: Epoch(0),
         manifest_hash: manifest.hash(),

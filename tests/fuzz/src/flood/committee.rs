@@ -5,10 +5,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use touchstone_consensus::{FrostSuite, Verifier, keys::MemberKeys};
-use touchstone_crypto::{CoinPublic, CoinSecretShare, Dkg, DkgOutput, DkgSetup, IdentityKey, SigningPublic, SigningShare};
+use touchstone_crypto::{
+    CoinPublic, CoinSecretShare, Dkg, DkgOutput, DkgSetup, IdentityKey, SigningPublic, SigningShare,
+};
 use touchstone_types::{
-    Committee, Digest, Epoch, EpochRecord, FeedName, FeedSpec, Manifest, Market, Member, MemberId, NetworkId, Round,
-    Suite, Terms,
+    Committee, Digest, Epoch, EpochRecord, FeedName, FeedSpec, Manifest, Market, Member, MemberId,
+    NetworkId, Round, Suite, Terms,
 };
 
 /// Start of round 1, in Unix milliseconds.
@@ -28,18 +30,34 @@ pub(super) struct Network {
 impl Network {
     pub(super) fn new(n: u16, feeds: u16) -> Result<Self> {
         let mut rng = ChaCha20Rng::seed_from_u64(7);
-        let identities: Vec<_> = (0..n).map(|_| Arc::new(IdentityKey::generate(&mut rng))).collect();
+        let identities: Vec<_> = (0..n)
+            .map(|_| Arc::new(IdentityKey::generate(&mut rng)))
+            .collect();
         let manifest = manifest(&identities, feeds)?;
         let terms = Arc::new(manifest.terms(NetworkId(manifest.hash()))?);
         let outputs = generate(terms.committee, &identities, &mut rng)?;
-        let public = outputs.first().context("a committee has members")?.public.clone();
+        let public = outputs
+            .first()
+            .context("a committee has members")?
+            .public
+            .clone();
         let record = public.into_record(manifest.epoch, manifest.hash());
-        Ok(Self { manifest, terms, record, identities, outputs })
+        Ok(Self {
+            manifest,
+            terms,
+            record,
+            identities,
+            outputs,
+        })
     }
 
     /// A public side with empty caches.
     pub(super) fn suite(&self) -> Result<Arc<FrostSuite>> {
-        Ok(Arc::new(FrostSuite::new(self.terms.network, &self.manifest, &self.record)?))
+        Ok(Arc::new(FrostSuite::new(
+            self.terms.network,
+            &self.manifest,
+            &self.record,
+        )?))
     }
 
     pub(super) fn verifier(&self, suite: &Arc<FrostSuite>) -> Verifier {
@@ -47,20 +65,48 @@ impl Network {
     }
 
     /// The secrets of a member.
-    pub(super) fn keys(&self, suite: &Arc<FrostSuite>, member: MemberId) -> Result<MemberKeys<ChaCha20Rng>> {
-        let output = self.outputs.get(member.index()).context("a member's key share")?;
-        let identity = self.identities.get(member.index()).context("a member's identity")?;
+    pub(super) fn keys(
+        &self,
+        suite: &Arc<FrostSuite>,
+        member: MemberId,
+    ) -> Result<MemberKeys<ChaCha20Rng>> {
+        let output = self
+            .outputs
+            .get(member.index())
+            .context("a member's key share")?;
+        let identity = self
+            .identities
+            .get(member.index())
+            .context("a member's identity")?;
         let committee = self.terms.committee;
         let share = |(share, public): (&SigningShare, _)| {
             let public = SigningPublic::new(committee, public)?;
-            Ok(SigningShare::from_secret_bytes(&share.to_secret_bytes(), member, &public)?)
+            Ok(SigningShare::from_secret_bytes(
+                &share.to_secret_bytes(),
+                member,
+                &public,
+            )?)
         };
-        let shares = output.keys.iter().zip(&self.record.keys).map(share).collect::<Result<Vec<_>>>()?;
+        let shares = output
+            .keys
+            .iter()
+            .zip(&self.record.keys)
+            .map(share)
+            .collect::<Result<Vec<_>>>()?;
         let public = CoinPublic::from_record(committee, &self.record)?;
-        let coin = CoinSecretShare::from_secret_bytes(&output.coin.to_secret_bytes(), member, &public)?;
+        let coin =
+            CoinSecretShare::from_secret_bytes(&output.coin.to_secret_bytes(), member, &public)?;
         let rng = ChaCha20Rng::seed_from_u64(u64::from(member.0));
         let (network, epoch) = (self.terms.network, self.terms.epoch);
-        Ok(MemberKeys::new(Arc::clone(suite), Arc::clone(identity), shares, coin, network, epoch, rng))
+        Ok(MemberKeys::new(
+            Arc::clone(suite),
+            Arc::clone(identity),
+            shares,
+            coin,
+            network,
+            epoch,
+            rng,
+        ))
     }
 }
 
@@ -76,7 +122,10 @@ fn manifest(identities: &[Arc<IdentityKey>], feeds: u16) -> Result<Manifest> {
         Ok(FeedSpec {
             name,
             exponent: -8,
-            sources: vec![Market { source: "kraken".into(), pair: name }],
+            sources: vec![Market {
+                source: "kraken".into(),
+                pair: name,
+            }],
             min_sources: 1,
             max_quote_age_ms: 60_000,
             outlier_mads_milli: 5_000,
@@ -100,7 +149,11 @@ fn manifest(identities: &[Arc<IdentityKey>], feeds: u16) -> Result<Manifest> {
 }
 
 /// Runs the key generation with every envelope delivered.
-fn generate(committee: Committee, identities: &[Arc<IdentityKey>], rng: &mut ChaCha20Rng) -> Result<Vec<DkgOutput>> {
+fn generate(
+    committee: Committee,
+    identities: &[Arc<IdentityKey>],
+    rng: &mut ChaCha20Rng,
+) -> Result<Vec<DkgOutput>> {
     let (mut sides, mut queue) = (Vec::new(), Vec::new());
     for (me, identity) in committee.members().zip(identities) {
         let setup = DkgSetup {
@@ -122,5 +175,7 @@ fn generate(committee: Committee, identities: &[Arc<IdentityKey>], rng: &mut Cha
         }
     }
     let outputs = sides.iter_mut().map(Dkg::take_output);
-    outputs.collect::<Option<_>>().context("the key generation must end when everything is delivered")
+    outputs
+        .collect::<Option<_>>()
+        .context("the key generation must end when everything is delivered")
 }

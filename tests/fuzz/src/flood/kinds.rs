@@ -5,13 +5,15 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use rand_chacha::ChaCha20Rng;
 use touchstone_consensus::{
-    Content, Decision, Lock, LockProof, NO_COORDINATOR, Qc, Reply, Signed, Signer, Standing, Tc, Value, Verifier,
+    Content, Decision, Lock, LockProof, NO_COORDINATOR, Qc, Reply, Signed, Signer, Standing, Tc,
+    Value, Verifier,
     keys::{Keys as _, MemberKeys},
 };
 use touchstone_crypto::{CoinShare, IdentityKey};
 use touchstone_types::{
-    Attestation, Digest, Header, Leaf, MemberId, MemberSet, MemberSignature, MessageKind, NonceCommitments, Round,
-    SessionShare, SignedObservation, Statement, Status, Suite, View, merkle, sha256,
+    Attestation, Digest, Header, Leaf, MemberId, MemberSet, MemberSignature, MessageKind,
+    NonceCommitments, Round, SessionShare, SignedObservation, Statement, Status, Suite, View,
+    merkle, sha256,
 };
 
 use super::{
@@ -30,44 +32,146 @@ pub(super) struct Flood {
 
 /// Every kind. Names say what is sent; `bad` ones are refused, and are as large as an honest one can be.
 pub(super) const KINDS: &[Flood] = &[
-    Flood { name: "undecodable", make: undecodable },
-    Flood { name: "bad signature", make: |f, i| f.prepare(i, false) },
-    Flood { name: "duplicate", make: |f, _| f.prepare(0, true) },
-    Flood { name: "obs, other prices", make: |f, i| f.obs(f.round, i) },
-    Flood { name: "obs, living rounds", make: |f, i| f.obs(Round(f.round.0 + 5 - i % 14), 0) },
-    Flood { name: "obs, old rounds", make: |f, i| f.obs(Round(f.round.0.saturating_sub(i % 8_192)), 0) },
-    Flood { name: "obs, far rounds", make: |f, i| f.obs(Round(f.round.0 + 6 + i), 0) },
-    Flood { name: "propose0, other values", make: |f, i| f.propose_0(i) },
-    Flood { name: "prepare, other values", make: |f, i| f.prepare(i, true) },
-    Flood { name: "commit, other values", make: |f, i| f.commit(i) },
-    Flood { name: "timeout, no lock", make: |f, i| f.timeout(i, false) },
-    Flood { name: "timeout, bad lock", make: |f, i| f.timeout(i, true) },
-    Flood { name: "propose, bad statements", make: |f, i| f.propose(i) },
-    Flood { name: "lock, bad certificate", make: |f, i| f.lock(i, MessageKind::Lock) },
-    Flood { name: "done, bad certificate", make: |f, i| f.lock(i, MessageKind::Done) },
-    Flood { name: "coin, far views", make: |f, i| f.coin(i, true) },
-    Flood { name: "coin, bad share", make: |f, i| f.coin(i, false) },
-    Flood { name: "status, bad coin", make: |f, i| f.status(i, false) },
-    Flood { name: "status, bad coin of f right shares", make: |f, i| f.status(i, true) },
-    Flood { name: "vote, other values", make: |f, i| f.plain(i, View(1 + low(i)), ME.0, Content::Vote(digest(i))) },
-    Flood { name: "ack, other values", make: |f, i| f.plain(i, View(1 + low(i)), ME.0, Content::Ack(digest(i))) },
-    Flood { name: "ready, all slots", make: |f, i| f.plain(i, View(1 + low(i) % 64), ME.0, Content::Ready(nonces(i))) },
-    Flood { name: "signreq, all slots", make: |f, i| f.request(i) },
-    Flood { name: "share, all sessions", make: |f, i| f.plain(i, View(low(i) % 64), ME.0, share(i)) },
-    Flood { name: "share for everybody, all views", make: |f, i| f.plain(i, View(low(i) % 128), NO_COORDINATOR, share(i)) },
-    Flood { name: "decide, bad certificate", make: |f, i| f.decide(i) },
-    Flood { name: "fetch, unknown value", make: |f, i| f.fetch(digest(i)) },
-    Flood { name: "fetch, proposed value", make: |f, _| f.fetch(f.proposed) },
-    Flood { name: "value, not asked for", make: |f, i| f.value(i, f.round, false) },
-    Flood { name: "value, one observation often", make: |f, i| f.value(i, f.round, true) },
-    Flood { name: "value, far rounds", make: |f, i| f.value(i, Round(f.round.0 + 6 + i), false) },
-    Flood { name: "cert, bad signature", make: |f, i| f.cert(i) },
-    Flood { name: "want", make: |f, _| f.reply(f.round, &Reply::Want) },
-    Flood { name: "everything that is kept", make: Flooder::everything },
+    Flood {
+        name: "undecodable",
+        make: undecodable,
+    },
+    Flood {
+        name: "bad signature",
+        make: |f, i| f.prepare(i, false),
+    },
+    Flood {
+        name: "duplicate",
+        make: |f, _| f.prepare(0, true),
+    },
+    Flood {
+        name: "obs, other prices",
+        make: |f, i| f.obs(f.round, i),
+    },
+    Flood {
+        name: "obs, living rounds",
+        make: |f, i| f.obs(Round(f.round.0 + 5 - i % 14), 0),
+    },
+    Flood {
+        name: "obs, old rounds",
+        make: |f, i| f.obs(Round(f.round.0.saturating_sub(i % 40_000)), 0),
+    },
+    Flood {
+        name: "obs, far rounds",
+        make: |f, i| f.obs(Round(f.round.0 + 6 + i), 0),
+    },
+    Flood {
+        name: "propose0, other values",
+        make: |f, i| f.propose_0(i),
+    },
+    Flood {
+        name: "prepare, other values",
+        make: |f, i| f.prepare(i, true),
+    },
+    Flood {
+        name: "commit, other values",
+        make: |f, i| f.commit(i),
+    },
+    Flood {
+        name: "timeout, no lock",
+        make: |f, i| f.timeout(i, false),
+    },
+    Flood {
+        name: "timeout, bad lock",
+        make: |f, i| f.timeout(i, true),
+    },
+    Flood {
+        name: "propose, bad statements",
+        make: |f, i| f.propose(i),
+    },
+    Flood {
+        name: "lock, bad certificate",
+        make: |f, i| f.lock(i, MessageKind::Lock),
+    },
+    Flood {
+        name: "done, bad certificate",
+        make: |f, i| f.lock(i, MessageKind::Done),
+    },
+    Flood {
+        name: "coin, far views",
+        make: |f, i| f.coin(i, true),
+    },
+    Flood {
+        name: "coin, bad share",
+        make: |f, i| f.coin(i, false),
+    },
+    Flood {
+        name: "status, bad coin",
+        make: |f, i| f.status(i, false),
+    },
+    Flood {
+        name: "status, bad coin of f right shares",
+        make: |f, i| f.status(i, true),
+    },
+    Flood {
+        name: "vote, other values",
+        make: |f, i| f.plain(i, View(1 + low(i)), ME.0, Content::Vote(digest(i))),
+    },
+    Flood {
+        name: "ack, other values",
+        make: |f, i| f.plain(i, View(1 + low(i)), ME.0, Content::Ack(digest(i))),
+    },
+    Flood {
+        name: "ready, all slots",
+        make: |f, i| f.plain(i, View(1 + low(i) % 64), ME.0, Content::Ready(nonces(i))),
+    },
+    Flood {
+        name: "signreq, all slots",
+        make: |f, i| f.request(i),
+    },
+    Flood {
+        name: "share, all sessions",
+        make: |f, i| f.plain(i, View(low(i) % 64), ME.0, share(i)),
+    },
+    Flood {
+        name: "share for everybody, all views",
+        make: |f, i| f.plain(i, View(low(i) % 128), NO_COORDINATOR, share(i)),
+    },
+    Flood {
+        name: "decide, bad certificate",
+        make: |f, i| f.decide(i),
+    },
+    Flood {
+        name: "fetch, unknown value",
+        make: |f, i| f.fetch(digest(i)),
+    },
+    Flood {
+        name: "fetch, proposed value",
+        make: |f, _| f.fetch(f.proposed),
+    },
+    Flood {
+        name: "value, not asked for",
+        make: |f, i| f.value(i, f.round, false),
+    },
+    Flood {
+        name: "value, one observation often",
+        make: |f, i| f.value(i, f.round, true),
+    },
+    Flood {
+        name: "value, far rounds",
+        make: |f, i| f.value(i, Round(f.round.0 + 6 + i), false),
+    },
+    Flood {
+        name: "cert, bad signature",
+        make: |f, i| f.cert(i),
+    },
+    Flood {
+        name: "want",
+        make: |f, _| f.reply(f.round, &Reply::Want),
+    },
+    Flood {
+        name: "everything that is kept",
+        make: Flooder::everything,
+    },
 ];
 
-/// How many messages of everything that a member can say are tried in one round.
-const IN_ONE_ROUND: u64 = 512;
+/// Messages beyond the horizon that are tried.
+const BEYOND: u64 = 40;
 
 fn low(i: u64) -> u32 {
     u32::try_from(i % (1 << 31)).unwrap_or_default()
@@ -80,11 +184,17 @@ fn digest(i: u64) -> Digest {
 fn nonces(i: u64) -> Vec<NonceCommitments> {
     let mut bytes = i.to_be_bytes().to_vec();
     bytes.resize(Suite::Ed25519.commitments_bytes(), 1);
-    vec![NonceCommitments { suite: Suite::Ed25519, bytes }]
+    vec![NonceCommitments {
+        suite: Suite::Ed25519,
+        bytes,
+    }]
 }
 
 fn session_share(i: u64) -> SessionShare {
-    SessionShare { session: digest(i), shares: vec![(Suite::Ed25519, vec![1; 32])] }
+    SessionShare {
+        session: digest(i),
+        shares: vec![(Suite::Ed25519, vec![1; 32])],
+    }
 }
 
 fn share(i: u64) -> Content {
@@ -93,7 +203,9 @@ fn share(i: u64) -> Content {
 
 /// A kilobyte of noise.
 fn undecodable(flooder: &mut Flooder, i: u64) -> (MemberId, Vec<u8>) {
-    let noise = (0..32_u64).flat_map(|block| digest(i * 32 + block).0).collect();
+    let noise = (0..32_u64)
+        .flat_map(|block| digest(i * 32 + block).0)
+        .collect();
     (flooder.me, noise)
 }
 
@@ -107,6 +219,8 @@ pub(super) struct Flooder {
     verifier: Verifier,
     round: Round,
     proposed: Digest,
+    /// The rounds that are alive.
+    living: Vec<Round>,
     /// Everybody's observation, as it may be fetched.
     observations: Vec<SignedObservation>,
 }
@@ -119,7 +233,9 @@ impl Flooder {
         let suite = network.suite()?;
         let verifier = network.verifier(&suite);
         let faulty = committee.members().skip(1).take(usize::from(committee.f()));
-        let faulty = faulty.map(|m| Ok((m, network.keys(&suite, m)?))).collect::<Result<Vec<_>>>()?;
+        let faulty = faulty
+            .map(|m| Ok((m, network.keys(&suite, m)?)))
+            .collect::<Result<Vec<_>>>()?;
         let mut observations = Vec::new();
         for member in committee.members() {
             let feeds = u16::try_from(network.terms.feeds.len())?;
@@ -135,6 +251,7 @@ impl Flooder {
             verifier,
             round: victim.round,
             proposed: victim.proposed,
+            living: victim.living(),
             observations,
         })
     }
@@ -159,13 +276,33 @@ impl Flooder {
         }
     }
 
-    fn say(&mut self, round: Round, view: View, instance: u16, content: Content) -> (MemberId, Vec<u8>) {
+    fn say(
+        &mut self,
+        round: Round,
+        view: View,
+        instance: u16,
+        content: Content,
+    ) -> (MemberId, Vec<u8>) {
         let header = self.header(round, view, instance, &content);
         let signature = self.keys.sign(&header);
-        (self.me, Signed { header, signature, content }.to_bytes())
+        (
+            self.me,
+            Signed {
+                header,
+                signature,
+                content,
+            }
+            .to_bytes(),
+        )
     }
 
-    fn plain(&mut self, _: u64, view: View, instance: u16, content: Content) -> (MemberId, Vec<u8>) {
+    fn plain(
+        &mut self,
+        _: u64,
+        view: View,
+        instance: u16,
+        content: Content,
+    ) -> (MemberId, Vec<u8>) {
         self.say(self.round, view, instance, content)
     }
 
@@ -194,7 +331,10 @@ impl Flooder {
     /// A value that all members contribute to.
     fn list(&self, i: u64) -> Value {
         let contributor = |m: u16| (MemberId(m), sha256(&[&i.to_be_bytes(), &m.to_be_bytes()]));
-        Value { contributors: (0..self.n()).map(contributor).collect(), session: None }
+        Value {
+            contributors: (0..self.n()).map(contributor).collect(),
+            session: None,
+        }
     }
 
     fn propose_0(&mut self, i: u64) -> (MemberId, Vec<u8>) {
@@ -204,7 +344,11 @@ impl Flooder {
     }
 
     fn commit_content(i: u64) -> Content {
-        Content::Commit { value: digest(i), nonces: nonces(i), share: Some(session_share(i)) }
+        Content::Commit {
+            value: digest(i),
+            nonces: nonces(i),
+            share: Some(session_share(i)),
+        }
     }
 
     fn commit(&mut self, i: u64) -> (MemberId, Vec<u8>) {
@@ -214,7 +358,11 @@ impl Flooder {
     /// A certificate of everybody with right signatures but for the last one.
     fn qc(&self, kind: MessageKind, view: View, instance: u16, value: Digest) -> Qc {
         let signers: MemberSet = (0..self.n()).map(MemberId).collect();
-        let extras = if kind == MessageKind::Commit { signers.len() } else { 0 };
+        let extras = if kind == MessageKind::Commit {
+            signers.len()
+        } else {
+            0
+        };
         let mut qc = Qc {
             kind,
             view,
@@ -224,7 +372,10 @@ impl Flooder {
             signatures: vec![MemberSignature([0; 64]); signers.len()],
             extras: vec![digest(1); extras],
         };
-        let headers: Vec<_> = qc.signed(self.verifier.tag(), self.round).map(|(h, _)| h).collect();
+        let headers: Vec<_> = qc
+            .signed(self.verifier.tag(), self.round)
+            .map(|(h, _)| h)
+            .collect();
         qc.signatures = self.signatures(&headers);
         qc
     }
@@ -244,17 +395,34 @@ impl Flooder {
             qc: Arc::new(self.qc(MessageKind::Prepare, View(0), 0, value)),
             coin: Vec::new().into(),
         });
-        let standing = Standing { lock: proof.as_ref().map(LockProof::lock), nonces: nonces(i) };
+        let standing = Standing {
+            lock: proof.as_ref().map(LockProof::lock),
+            nonces: nonces(i),
+        };
         self.say(self.round, View(0), 0, Content::Timeout { standing, proof })
     }
 
     fn propose(&mut self, i: u64) -> (MemberId, Vec<u8>) {
-        let lock = Lock { view: View(0), value: digest(i) };
+        let lock = Lock {
+            view: View(0),
+            value: digest(i),
+        };
         let members = (0..self.n()).map(MemberId);
-        let standing = Standing { lock: Some(lock), nonces: nonces(i) };
-        let standings = members.map(|m| (m, standing.clone(), MemberSignature([0; 64]))).collect();
-        let mut tc = Tc { view: View(0), standings };
-        let headers: Vec<_> = tc.signed(self.verifier.tag(), self.round).map(|(h, _)| h).collect();
+        let standing = Standing {
+            lock: Some(lock),
+            nonces: nonces(i),
+        };
+        let standings = members
+            .map(|m| (m, standing.clone(), MemberSignature([0; 64])))
+            .collect();
+        let mut tc = Tc {
+            view: View(0),
+            standings,
+        };
+        let headers: Vec<_> = tc
+            .signed(self.verifier.tag(), self.round)
+            .map(|(h, _)| h)
+            .collect();
         for (entry, signature) in tc.standings.iter_mut().zip(self.signatures(&headers)) {
             entry.2 = signature;
         }
@@ -263,15 +431,26 @@ impl Flooder {
             value: lock.value,
             list: None,
             tc: Arc::new(tc),
-            proof: Some(LockProof { qc, coin: Vec::new().into() }),
+            proof: Some(LockProof {
+                qc,
+                coin: Vec::new().into(),
+            }),
         };
         self.say(self.round, View(1), self.me.0, content)
     }
 
     fn lock(&mut self, i: u64, kind: MessageKind) -> (MemberId, Vec<u8>) {
-        let votes = if kind == MessageKind::Lock { MessageKind::Vote } else { MessageKind::Ack };
+        let votes = if kind == MessageKind::Lock {
+            MessageKind::Vote
+        } else {
+            MessageKind::Ack
+        };
         let qc = Arc::new(self.qc(votes, View(1), self.me.0, digest(i)));
-        let content = if kind == MessageKind::Lock { Content::Lock(qc) } else { Content::Done(qc) };
+        let content = if kind == MessageKind::Lock {
+            Content::Lock(qc)
+        } else {
+            Content::Done(qc)
+        };
         self.say(self.round, View(1), self.me.0, content)
     }
 
@@ -290,22 +469,43 @@ impl Flooder {
         let mut coin: Vec<(MemberId, CoinShare)> = Vec::new();
         if some_right {
             let round = self.round;
-            coin.extend(self.faulty.iter_mut().map(|(m, keys)| (*m, keys.coin_share(round, view))));
+            coin.extend(
+                self.faulty
+                    .iter_mut()
+                    .map(|(m, keys)| (*m, keys.coin_share(round, view))),
+            );
         }
         let mut wrong = self.keys.coin_share(self.round, view);
         wrong.proof[40] ^= 1;
         let rest = usize::from(self.n()) - coin.len();
         coin.extend(std::iter::repeat_n((MemberId(0), wrong), rest));
-        let standing = Standing { lock: None, nonces: nonces(i) };
-        let content = Content::Status { standing, proof: None, decided: None, coin };
+        let standing = Standing {
+            lock: None,
+            nonces: nonces(i),
+        };
+        let content = Content::Status {
+            standing,
+            proof: None,
+            decided: None,
+            coin,
+        };
         self.say(self.round, view, 0, content)
     }
 
     fn request_content(&self, i: u64) -> Content {
         let threshold = self.verifier.terms().committee.signing_threshold();
         let members = (0..self.n()).map(MemberId).take(threshold);
-        let signers = members.map(|member| Signer { member, slot: 1, nonces: nonces(i) }).collect();
-        Content::SignReq { session: digest(i), signers }
+        let signers = members
+            .map(|member| Signer {
+                member,
+                slot: 1,
+                nonces: nonces(i),
+            })
+            .collect();
+        Content::SignReq {
+            session: digest(i),
+            signers,
+        }
     }
 
     fn request(&mut self, i: u64) -> (MemberId, Vec<u8>) {
@@ -315,11 +515,23 @@ impl Flooder {
 
     fn decide(&mut self, i: u64) -> (MemberId, Vec<u8>) {
         let qc = Arc::new(self.qc(MessageKind::Commit, View(0), 0, digest(i)));
-        self.reply(self.round, &Reply::Decide(Decision { qc, coin: Vec::new() }))
+        self.reply(
+            self.round,
+            &Reply::Decide(Decision {
+                qc,
+                coin: Vec::new(),
+            }),
+        )
     }
 
     fn fetch(&mut self, value: Digest) -> (MemberId, Vec<u8>) {
-        self.reply(self.round, &Reply::Fetch { value, have: MemberSet::default() })
+        self.reply(
+            self.round,
+            &Reply::Fetch {
+                value,
+                have: MemberSet::default(),
+            },
+        )
     }
 
     /// Observations that nobody asked for, each of another member or as many of one as there are members.
@@ -331,25 +543,45 @@ impl Flooder {
         }
         for o in &mut observations {
             if round != self.round {
-                o.header = Header { round, tag, ..o.header };
+                o.header = Header {
+                    round,
+                    tag,
+                    ..o.header
+                };
                 o.signature = self.identities[o.header.member.index()].sign_header(&o.header);
             }
         }
-        let hashes = self.observations.iter().map(|o| (o.header.member, o.header.body_hash));
-        let mut list = Value { contributors: hashes.collect(), session: None };
+        let hashes = self
+            .observations
+            .iter()
+            .map(|o| (o.header.member, o.header.body_hash));
+        let mut list = Value {
+            contributors: hashes.collect(),
+            session: None,
+        };
         if !one && i % 2 == 1 {
             // Not the same value again, without touching the observations' number much.
             list.contributors.pop();
             observations.pop();
         }
-        self.reply(round, &Reply::Value { list: Arc::new(list), observations })
+        self.reply(
+            round,
+            &Reply::Value {
+                list: Arc::new(list),
+                observations,
+            },
+        )
     }
 
     fn cert(&mut self, i: u64) -> (MemberId, Vec<u8>) {
         let terms = Arc::clone(self.verifier.terms());
-        let leaf = |(feed, exponent): &(_, _)| Leaf::unavailable(*feed, *exponent, Status::UNAVAILABLE, 0);
+        let leaf =
+            |(feed, exponent): &(_, _)| Leaf::unavailable(*feed, *exponent, Status::UNAVAILABLE, 0);
         let leaves: Vec<_> = terms.feeds.iter().map(leaf).collect();
-        let hashes: Vec<_> = leaves.iter().map(|l| merkle::leaf_hash(&l.to_bytes())).collect();
+        let hashes: Vec<_> = leaves
+            .iter()
+            .map(|l| merkle::leaf_hash(&l.to_bytes()))
+            .collect();
         let statement = Statement {
             network: terms.network,
             epoch: terms.epoch,
@@ -359,44 +591,83 @@ impl Flooder {
             feeds_root: merkle::root(&hashes),
             observations_root: digest(i),
         };
-        let mut signature = self.keys.sign(&self.header(self.round, View(0), 0, &Content::Prepare(digest(i)))).0.to_vec();
+        let mut signature = self
+            .keys
+            .sign(&self.header(self.round, View(0), 0, &Content::Prepare(digest(i))))
+            .0
+            .to_vec();
         signature[40] ^= 1;
-        let attestation =
-            Attestation { statement, signatures: vec![(Suite::Ed25519, signature)], leaves, observations: Vec::new() };
+        let attestation = Attestation {
+            statement,
+            signatures: vec![(Suite::Ed25519, signature)],
+            leaves,
+            observations: Vec::new(),
+        };
         self.reply(self.round, &Reply::Cert(Arc::new(attestation)))
     }
 
-    /// All that finds a place, in all rounds that are alive: first the rounds ahead, then back through the living ones, then
-    /// those beyond the horizon.
+    /// All that finds a place: beyond the horizon, and in every round that is alive.
     fn everything(&mut self, i: u64) -> (MemberId, Vec<u8>) {
-        let round = Round((self.round.0 + 38).saturating_sub(i / IN_ONE_ROUND));
-        self.in_round(round, i % IN_ONE_ROUND)
+        let Some(i) = i.checked_sub(BEYOND) else {
+            return self.obs(Round(self.round.0 + 6 + i), 0);
+        };
+        let sessions = u64::from(self.verifier.terms().committee.f()) + 1;
+        let in_one_round = 5 + 3 * sessions + 65 + 64;
+        let living = self.living.len() as u64;
+        let round = usize::try_from(i / in_one_round % living).unwrap_or_default();
+        let round = self.living.get(round).copied().unwrap_or(self.round);
+        self.in_round(round, i % in_one_round)
     }
 
     fn in_round(&mut self, round: Round, what: u64) -> (MemberId, Vec<u8>) {
         let sessions = u64::from(self.verifier.terms().committee.f()) + 1;
         let view = |v: u64| View(low(v));
-        if what == 0 || round.0 > self.round.0 + 5 {
+        if what == 0 {
             return self.obs(round, 0);
         }
         let requests = 5 + sessions;
         let (view, instance, content) = match what {
             1 => {
                 let list = Arc::new(self.list(what));
-                (View(0), 0, Content::Propose0 { value: list.hash(self.verifier.tag(), round), list })
+                (
+                    View(0),
+                    0,
+                    Content::Propose0 {
+                        value: list.hash(self.verifier.tag(), round),
+                        list,
+                    },
+                )
             }
             2 => (View(0), 0, Content::Prepare(digest(what))),
             3 => (View(0), 0, Self::commit_content(what)),
             4 => {
-                let standing = Standing { lock: None, nonces: nonces(what) };
-                (View(0), 0, Content::Timeout { standing, proof: None })
+                let standing = Standing {
+                    lock: None,
+                    nonces: nonces(what),
+                };
+                (
+                    View(0),
+                    0,
+                    Content::Timeout {
+                        standing,
+                        proof: None,
+                    },
+                )
             }
             _ if what < requests => (view(what - 5), self.me.0, self.request_content(what)),
-            _ if what < requests + sessions => (view(what - requests + 1), ME.0, Content::Ready(nonces(what))),
-            _ if what < requests + 2 * sessions => (view(what - requests - sessions), ME.0, share(what)),
-            _ if what < requests + 2 * sessions + 65 => {
-                (view(what - requests - 2 * sessions), NO_COORDINATOR, share(what))
+            _ if what < requests + sessions => (
+                view(what - requests + 1),
+                ME.0,
+                Content::Ready(nonces(what)),
+            ),
+            _ if what < requests + 2 * sessions => {
+                (view(what - requests - sessions), ME.0, share(what))
             }
+            _ if what < requests + 2 * sessions + 65 => (
+                view(what - requests - 2 * sessions),
+                NO_COORDINATOR,
+                share(what),
+            ),
             _ => {
                 let view = view((what - requests - 2 * sessions - 65) % 64 + 1);
                 (view, 0, Content::Coin(self.keys.coin_share(round, view)))

@@ -13,12 +13,14 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use serde_json::json;
+use touchstone_consensus::Params;
 
 use self::{
     committee::Network,
     kinds::{Flood, KINDS},
     victim::{Cost, Victim},
 };
+use crate::bound;
 
 /// Measures what a flooding member costs an honest one.
 #[derive(Parser)]
@@ -60,7 +62,12 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<()> {
     let network = Network::new(options.nodes, options.feeds)?;
-    let wanted = |flood: &&Flood| options.only.as_ref().is_none_or(|only| flood.name.contains(only));
+    let wanted = |flood: &&Flood| {
+        options
+            .only
+            .as_ref()
+            .is_none_or(|only| flood.name.contains(only))
+    };
     let mut rows = Vec::new();
     if !options.json {
         println!("{}", Cost::heading());
@@ -73,8 +80,26 @@ fn run(options: &Options) -> Result<()> {
             println!("{}", cost.row());
         }
     }
+    let f = network.terms.committee.f();
+    let params = Params::for_interval(committee::INTERVAL_MS);
+    let bytes = |signs| bound::flooder_bytes(options.nodes, f, options.feeds, &params, signs);
+    let (signing, stalled) = (bytes(true), bytes(false));
     if options.json {
-        println!("{}", json!({ "nodes": options.nodes, "feeds": options.feeds, "kinds": rows }));
+        let bound = json!({ "signing": signing, "stalled": stalled });
+        let (nodes, feeds) = (options.nodes, options.feeds);
+        println!(
+            "{}",
+            json!({ "nodes": nodes, "feeds": feeds, "bound_bytes": bound, "kinds": rows })
+        );
+    } else {
+        println!(
+            "By formula one member pins at most {signing} bytes while rounds are signed ({} alive), {stalled} while none is ({} alive); \
+             {f} members {} and {}.",
+            bound::living_rounds(&params, true),
+            bound::living_rounds(&params, false),
+            signing * u64::from(f),
+            stalled * u64::from(f),
+        );
     }
     Ok(())
 }
@@ -89,7 +114,9 @@ fn measure(network: &Network, flood: &Flood, count: u64, seconds: u64) -> Result
     let mut chunk = 64;
     while cost.messages < count && cost.cpu_ns < limit_ns {
         let until = count.min(cost.messages + chunk);
-        let messages: Vec<_> = (cost.messages..until).map(|i| (flood.make)(&mut flooder, i)).collect();
+        let messages: Vec<_> = (cost.messages..until)
+            .map(|i| (flood.make)(&mut flooder, i))
+            .collect();
         victim.take(&messages, &mut cost)?;
         chunk = (chunk * 2).min(1_024);
     }
@@ -104,7 +131,10 @@ fn measure(network: &Network, flood: &Flood, count: u64, seconds: u64) -> Result
 /// A kind that is none, or a committee that cannot be.
 pub fn growth(nodes: u16, kind: &str, count: u64) -> Result<(u64, u64, usize)> {
     let network = Network::new(nodes, 1)?;
-    let flood = KINDS.iter().find(|flood| flood.name == kind).context("no such kind of flood")?;
+    let flood = KINDS
+        .iter()
+        .find(|flood| flood.name == kind)
+        .context("no such kind of flood")?;
     let cost = measure(&network, flood, count, 600)?;
     Ok((cost.messages, cost.heap_bytes, cost.kept))
 }

@@ -41,7 +41,18 @@ impl Cost {
     pub(super) fn heading() -> String {
         format!(
             "{:<34} {:>8} {:>9} {:>9} {:>7} {:>8} {:>8} {:>7} {:>6} {:>11} {:>9} {:>11}",
-            "flood", "messages", "bytes/msg", "us/msg", "ns/byte", "accepted", "refused", "answers", "kept", "heap bytes", "heap/msg", "RSS bytes"
+            "flood",
+            "messages",
+            "bytes/msg",
+            "us/msg",
+            "ns/byte",
+            "accepted",
+            "refused",
+            "answers",
+            "kept",
+            "heap bytes",
+            "heap/msg",
+            "RSS bytes"
         )
     }
 
@@ -94,8 +105,12 @@ impl Cost {
 
 /// CPU time of this thread in nanoseconds.
 fn cpu_ns() -> Result<u64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").context("the kernel's account of CPU time")?;
-    let first = text.split_whitespace().next().context("an empty account of CPU time")?;
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")
+        .context("the kernel's account of CPU time")?;
+    let first = text
+        .split_whitespace()
+        .next()
+        .context("an empty account of CPU time")?;
     Ok(first.parse()?)
 }
 
@@ -118,16 +133,25 @@ impl Victim {
         let verifier = network.verifier(&suite);
         let n = u64::from(network.terms.committee.n());
         // A multiple of n, so that member 0 leads; far enough from the start that many earlier rounds are alive.
-        let round = Round((10_000 / n + 1) * n);
+        let round = Round((50_000 / n + 1) * n);
         let clock = network.manifest.clock();
         let unix_ms = START_MS + (round.0 - 1) * INTERVAL_MS;
         let params = Params::for_interval(INTERVAL_MS);
-        let setup = Setup { me: ME, verifier: verifier.clone(), clock, params, fence: Round(0) };
+        let setup = Setup {
+            me: ME,
+            verifier: verifier.clone(),
+            clock,
+            params,
+            fence: Round(0),
+        };
         let mut victim = Self {
             core: Core::new(setup)?,
             keys: network.keys(&suite, ME)?,
             verifier,
-            now: Now { mono_us: 1, unix_ms },
+            now: Now {
+                mono_us: 1,
+                unix_ms,
+            },
             round,
             proposed: Digest::default(),
             feeds: u16::try_from(network.terms.feeds.len())?,
@@ -168,10 +192,17 @@ impl Victim {
                 (To::All, signed)
             }
             Effect::Send { to, round, draft } => {
-                if let Draft::Complete { content: Content::Propose0 { value, .. }, .. } = &draft {
+                if let Draft::Complete {
+                    content: Content::Propose0 { value, .. },
+                    ..
+                } = &draft
+                {
                     self.proposed = *value;
                 }
-                (to, seal(&mut self.keys, ME, self.verifier.tag(), round, draft).ok()?)
+                (
+                    to,
+                    seal(&mut self.keys, ME, self.verifier.tag(), round, draft).ok()?,
+                )
             }
             Effect::Reply { .. } => {
                 *sent += 1;
@@ -181,6 +212,16 @@ impl Victim {
         };
         *sent += 1;
         to.includes(ME).then_some(signed)
+    }
+
+    /// The rounds that can be alive: those up to the horizon whose life is not over.
+    pub(super) fn living(&self) -> Vec<Round> {
+        let params = Params::for_interval(INTERVAL_MS);
+        let last = self.round.0 + params.skew_rounds;
+        let life =
+            |round: u64| params.life_rounds << round.trailing_zeros().min(params.life_doublings);
+        let alive = |round: &u64| self.round.0.saturating_sub(*round) < life(*round);
+        (1..=last).rev().filter(alive).map(Round).collect()
     }
 
     /// Begins to measure.
@@ -223,7 +264,10 @@ impl Victim {
         }
         cost.cpu_ns += cpu_ns()? - before;
         cost.messages += messages.len() as u64;
-        cost.bytes += messages.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+        cost.bytes += messages
+            .iter()
+            .map(|(_, bytes)| bytes.len() as u64)
+            .sum::<u64>();
         Ok(())
     }
 

@@ -17,13 +17,14 @@ use rand_chacha::{
     rand_core::{RngCore as _, SeedableRng as _},
 };
 use touchstone_consensus::{
-    Core, Coverage, Effect, Input, Message, Now, Params, Setup, Signed, Sound, Step, To, Verifier,
+    Core, Coverage, Effect, Input, Message, Now, Params, Rules, Setup, Signed, Sound, Step, To,
+    Verifier,
     keys::{Keys as _, seal, seal_observation},
 };
 use touchstone_crypto::Unverified;
 use touchstone_types::{
-    Committee, Digest, Epoch, FeedName, FeedObservation, MemberId, MessageKind, NetworkId, Round, RoundClock,
-    Status, Terms, View,
+    Committee, Digest, Epoch, FeedName, FeedObservation, MemberId, MessageKind, NetworkId, Round,
+    RoundClock, Status, Terms, View,
 };
 
 use self::{
@@ -50,10 +51,15 @@ const CALLS_MAX: usize = 20_000;
 ///
 /// Panics if a property is broken: see the crate's documentation.
 pub fn inputs(bytes: &[u8]) -> Coverage {
-    live(bytes).core.coverage().clone()
+    inputs_under::<Sound>(bytes)
 }
 
-fn live(bytes: &[u8]) -> Life {
+/// The same for a core that some rule of the protocol was taken from, to see that what is checked can fail.
+pub fn inputs_under<R: Rules>(bytes: &[u8]) -> Coverage {
+    live::<R>(bytes).core.coverage().clone()
+}
+
+fn live<R: Rules>(bytes: &[u8]) -> Life<R> {
     let mut source = Source::new(bytes);
     let mut life = Life::new(&mut source);
     for _ in 0..STEPS_MAX {
@@ -91,10 +97,10 @@ fn terms() -> Arc<Terms> {
     })
 }
 
-struct Life {
-    core: Core<Sound>,
+struct Life<R: Rules> {
+    core: Core<R>,
     vault: Vault,
-    verifier: Verifier,
+    verifier: Verifier<R>,
     terms: Arc<Terms>,
     params: Params,
     me: MemberId,
@@ -118,22 +124,37 @@ pub(crate) fn messages() -> Vec<(MemberId, Vec<u8>)> {
     for seed in 0..8 {
         let mut bytes = vec![0; 6_000];
         ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
-        for (kind, some) in live(&bytes).said {
+        for (kind, some) in live::<Sound>(&bytes).said {
             said.entry(kind).or_default().extend(some);
         }
     }
-    said.into_values().flat_map(|some| some.into_iter().take(6)).collect()
+    said.into_values()
+        .flat_map(|some| some.into_iter().take(6))
+        .collect()
 }
 
-impl Life {
+impl<R: Rules> Life<R> {
     fn new(source: &mut Source<'_>) -> Self {
         let (params, terms) = (params(source), terms());
         let me = MemberId(u16::from(source.byte()) % N);
-        let marks = Marks { committee: terms.committee, coins: Mutex::default() };
+        let marks = Marks {
+            committee: terms.committee,
+            coins: Mutex::default(),
+        };
         let verifier = Verifier::new(Arc::new(marks), Arc::clone(&terms));
-        let clock = RoundClock { first_round: Round(1), first_round_at_ms: START_MS, interval_ms: INTERVAL_MS };
+        let clock = RoundClock {
+            first_round: Round(1),
+            first_round_at_ms: START_MS,
+            interval_ms: INTERVAL_MS,
+        };
         let fence = Round(u64::from(source.byte() % 4));
-        let setup = Setup { me, verifier: verifier.clone(), clock, params, fence };
+        let setup = Setup {
+            me,
+            verifier: verifier.clone(),
+            clock,
+            params,
+            fence,
+        };
         Self {
             core: Core::new(setup).expect("settings within their ranges"),
             vault: Vault::default(),
@@ -141,7 +162,10 @@ impl Life {
             terms,
             params,
             me,
-            now: Now { mono_us: 1, unix_ms: START_MS + 3 * INTERVAL_MS },
+            now: Now {
+                mono_us: 1,
+                unix_ms: START_MS + 3 * INTERVAL_MS,
+            },
             others: Others::default(),
             own: VecDeque::new(),
             vault_is_slow: false,
@@ -178,7 +202,11 @@ impl Life {
             1 => source.u64() >> 20,
             _ => u64::from(source.byte()) * INTERVAL_MS,
         };
-        self.now.unix_ms = if source.chance(128) { self.now.unix_ms.saturating_add(by) } else { self.now.unix_ms.saturating_sub(by) };
+        self.now.unix_ms = if source.chance(128) {
+            self.now.unix_ms.saturating_add(by)
+        } else {
+            self.now.unix_ms.saturating_sub(by)
+        };
         self.handle(Input::Tick);
     }
 
@@ -195,10 +223,20 @@ impl Life {
         let all = source.chance(200);
         let one = u16::from(source.byte()) % (N - 1);
         let others: Vec<_> = (0..N).filter(|m| *m != self.me.0).map(MemberId).collect();
-        let speakers = others.into_iter().zip(0..).filter(|(_, i)| all || *i == one);
+        let speakers = others
+            .into_iter()
+            .zip(0..)
+            .filter(|(_, i)| all || *i == one);
         for (from, _) in speakers.collect::<Vec<_>>() {
-            let at = Place { from, me: self.me, round, view };
-            let message = self.others.speak(source, &self.terms, self.verifier.tag(), kind, at);
+            let at = Place {
+                from,
+                me: self.me,
+                round,
+                view,
+            };
+            let message = self
+                .others
+                .speak(source, &self.terms, self.verifier.tag(), kind, at);
             if let Some(message) = message {
                 self.deliver(message);
             }
@@ -210,11 +248,22 @@ impl Life {
         let alive: Vec<_> = self.core.alive().collect();
         let head = self.core.head();
         let (round, view) = match source.below(16) {
-            0 => (Round(head.0.saturating_add(u64::from(source.byte() % 8))), View(0)),
-            1 => (Round(head.0.saturating_sub(u64::from(source.byte()))), View(0)),
+            0 => (
+                Round(head.0.saturating_add(u64::from(source.byte() % 8))),
+                View(0),
+            ),
+            1 => (
+                Round(head.0.saturating_sub(u64::from(source.byte()))),
+                View(0),
+            ),
             2 => (Round(source.u64()), View(0)),
             3..=6 => source.pick(&alive).copied().unwrap_or((head, View(0))),
-            _ => alive.iter().rev().find(|(r, _)| *r == head).copied().unwrap_or((head, View(0))),
+            _ => alive
+                .iter()
+                .rev()
+                .find(|(r, _)| *r == head)
+                .copied()
+                .unwrap_or((head, View(0))),
         };
         let view = match source.below(16) {
             0 => View(view.0.saturating_add(u32::from(source.byte() % 70))),
@@ -236,7 +285,9 @@ impl Life {
             return;
         };
         assert!(again == message, "a message is read as another one");
-        let said = bytes.first().map(|kind| self.said.entry(*kind).or_default());
+        let said = bytes
+            .first()
+            .map(|kind| self.said.entry(*kind).or_default());
         if let Some(said) = said.filter(|said| said.len() < SAID) {
             said.push((message.from(), bytes));
         }
@@ -268,33 +319,49 @@ impl Life {
             }
             Effect::Observe(round) => {
                 self.speaks_about(round);
-                let feed = |feed_index| FeedObservation { feed_index, status: Status::OK, mantissa: 1_001, trade_time_ms: 1 };
+                let feed = |feed_index| FeedObservation {
+                    feed_index,
+                    status: Status::OK,
+                    mantissa: 1_001,
+                    trade_time_ms: 1,
+                };
                 let (tag, feeds) = (self.verifier.tag(), vec![feed(0), feed(1)]);
-                let signed = seal_observation(&mut self.vault, self.me, tag, round, START_MS, feeds);
+                let signed =
+                    seal_observation(&mut self.vault, self.me, tag, round, START_MS, feeds);
                 self.sign(To::All, signed);
             }
             Effect::Send { to, round, draft } => {
                 self.speaks_about(round);
                 // A share for nonces that are not the own ones fails in the vault; nothing is sent then.
-                if let Ok(signed) = seal(&mut self.vault, self.me, self.verifier.tag(), round, draft) {
+                if let Ok(signed) =
+                    seal(&mut self.vault, self.me, self.verifier.tag(), round, draft)
+                {
                     self.sign(to, signed);
                 }
             }
             // Certificates are handed to whoever is late.
-            Effect::Reply { reply: touchstone_consensus::Reply::Cert(_), .. } => {}
+            Effect::Reply {
+                reply: touchstone_consensus::Reply::Cert(_),
+                ..
+            } => {}
             Effect::Reply { round, .. } => self.speaks_about(round),
             Effect::Publish(attestation) => assert!(attestation.check_roots().is_ok()),
             Effect::Closed(round, _) => {
                 self.closed.insert(round);
                 self.vault.forget(round);
-                self.others.forget_before(Round(self.core.head().0.saturating_sub(64)));
+                self.others
+                    .forget_before(Round(self.core.head().0.saturating_sub(64)));
             }
         }
     }
 
     fn speaks_about(&self, round: Round) {
         assert!(!self.closed.contains(&round), "{round:?} is closed");
-        assert!(round <= self.fence, "{round:?} is above the stored fence {:?}", self.fence);
+        assert!(
+            round <= self.fence,
+            "{round:?} is above the stored fence {:?}",
+            self.fence
+        );
     }
 
     fn sign(&mut self, to: To, signed: Signed) {
@@ -308,10 +375,21 @@ impl Life {
     }
 
     fn check_memory(&self) {
-        let alive: Vec<_> = self.core.alive().map(|(_, view)| u64::from(view.0)).collect();
+        let alive: Vec<_> = self
+            .core
+            .alive()
+            .map(|(_, view)| u64::from(view.0))
+            .collect();
         let living = bound::living_rounds(&self.params, false);
-        assert!(alive.len() as u64 <= living, "{} rounds are alive, more than {living}", alive.len());
-        let (kept, most) = (self.core.kept() as u64, bound::core(N, F, &self.params, alive.into_iter()));
+        assert!(
+            alive.len() as u64 <= living,
+            "{} rounds are alive, more than {living}",
+            alive.len()
+        );
+        let (kept, most) = (
+            self.core.kept() as u64,
+            bound::core(N, F, &self.params, alive.into_iter()),
+        );
         assert!(kept <= most, "{kept} things are kept, more than {most}");
     }
 
@@ -326,7 +404,10 @@ impl Life {
             self.now.mono_us = self.now.mono_us.max(deadline);
             self.now.unix_ms = self.now.unix_ms.saturating_add(passed.div_ceil(1_000));
             self.handle(Input::Tick);
-            let later = self.core.deadline(self.now).is_none_or(|next| next > self.now.mono_us);
+            let later = self
+                .core
+                .deadline(self.now)
+                .is_none_or(|next| next > self.now.mono_us);
             let acted = before != (self.signed.len(), self.closed.len());
             assert!(later || acted, "a deadline that has passed stays");
         }
@@ -350,7 +431,10 @@ impl Life {
             };
             let signed = self.signed.len();
             let waited = deadline.saturating_sub(self.now.mono_us);
-            let idle = self.core.deadline(Now { mono_us: deadline, ..self.now });
+            let idle = self.core.deadline(Now {
+                mono_us: deadline,
+                ..self.now
+            });
             self.now.mono_us = self.now.mono_us.max(deadline);
             self.handle(Input::Tick);
             // The time to the next round is counted from now on, so it stays the same only if nothing else is waited for.

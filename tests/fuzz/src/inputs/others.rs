@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use touchstone_consensus::{
-    Content, Decision, Lock, LockProof, Message, NO_COORDINATOR, Qc, Reply, Signed, Signer, Standing, Tc, Value,
-    ValueSession,
+    Content, Decision, Lock, LockProof, Message, NO_COORDINATOR, Qc, Reply, Signed, Signer,
+    Standing, Tc, Value, ValueSession,
 };
 use touchstone_types::{
     Attestation, Contribution, Digest, FeedObservation, Header, MemberId, MemberSet, MessageKind,
@@ -67,15 +67,26 @@ impl Others {
         let round = signed.header.round;
         match &signed.content {
             Content::Obs { .. } => {
-                let seen = self.observations.entry((round, signed.header.member)).or_default();
+                let seen = self
+                    .observations
+                    .entry((round, signed.header.member))
+                    .or_default();
                 seen.extend(signed.observation());
             }
-            Content::Propose0 { list, .. } | Content::Propose { list: Some(list), .. } => {
+            Content::Propose0 { list, .. }
+            | Content::Propose {
+                list: Some(list), ..
+            } => {
                 self.learn(terms, signed.header.tag, round, list);
             }
             Content::Commit { nonces, .. } => keep(&mut self.offers, (round, 0, nonces.clone())),
-            Content::Ready(nonces) => keep(&mut self.offers, (round, signed.header.view.0, nonces.clone())),
-            Content::SignReq { session, .. } => keep(&mut self.asked, (round, signed.header.view, *session)),
+            Content::Ready(nonces) => keep(
+                &mut self.offers,
+                (round, signed.header.view.0, nonces.clone()),
+            ),
+            Content::SignReq { session, .. } => {
+                keep(&mut self.asked, (round, signed.header.view, *session))
+            }
             _ => {}
         }
     }
@@ -87,7 +98,16 @@ impl Others {
 
     fn learn(&mut self, terms: &Terms, tag: Digest, round: Round, list: &Arc<Value>) {
         let report = self.report(terms, round, list);
-        keep(&mut self.values, Known { round, hash: list.hash(tag, round), list: Arc::clone(list), report, session: None });
+        keep(
+            &mut self.values,
+            Known {
+                round,
+                hash: list.hash(tag, round),
+                list: Arc::clone(list),
+                report,
+                session: None,
+            },
+        );
     }
 
     fn find(&self, round: Round, member: MemberId, hash: Digest) -> Option<&SignedObservation> {
@@ -96,19 +116,37 @@ impl Others {
     }
 
     fn report(&self, terms: &Terms, round: Round, list: &Value) -> Option<Report> {
-        let held = list.contributors.iter().map(|(m, h)| self.find(round, *m, *h));
+        let held = list
+            .contributors
+            .iter()
+            .map(|(m, h)| self.find(round, *m, *h));
         let held: Vec<_> = held.collect::<Option<_>>()?;
-        let decoded: Vec<_> = held.iter().map(|o| Observation::from_bytes(&o.body)).collect::<Result<_, _>>().ok()?;
+        let decoded: Vec<_> = held
+            .iter()
+            .map(|o| Observation::from_bytes(&o.body))
+            .collect::<Result<_, _>>()
+            .ok()?;
         let contributions: Vec<_> = held
             .iter()
             .zip(&decoded)
-            .map(|(o, observation)| Contribution { header: &o.header, body: &o.body, observation })
+            .map(|(o, observation)| Contribution {
+                header: &o.header,
+                body: &o.body,
+                observation,
+            })
             .collect();
         Report::compute(terms, round, &contributions).ok()
     }
 
     /// A message of this kind, and of no other.
-    pub(super) fn speak(&mut self, source: &mut Source<'_>, terms: &Terms, tag: Digest, kind: usize, at: Place) -> Option<Message> {
+    pub(super) fn speak(
+        &mut self,
+        source: &mut Source<'_>,
+        terms: &Terms,
+        tag: Digest,
+        kind: usize,
+        at: Place,
+    ) -> Option<Message> {
         let (view0, own) = (View(0), at.from.0);
         let above = View(at.view.0.max(1));
         let (view, instance, content) = match kind {
@@ -122,21 +160,41 @@ impl Others {
             }
             5 => (above, own, self.propose(source, terms, tag, at, above)?),
             6 => (above, at.me.0, Content::Vote(self.value(source, at.round))),
-            7 => (above, own, Content::Lock(self.qc(source, MessageKind::Vote, at.round, above, own))),
+            7 => (
+                above,
+                own,
+                Content::Lock(self.qc(source, MessageKind::Vote, at.round, above, own)),
+            ),
             8 => (above, at.me.0, Content::Ack(self.value(source, at.round))),
-            9 => (above, own, Content::Done(self.qc(source, MessageKind::Ack, at.round, above, own))),
+            9 => (
+                above,
+                own,
+                Content::Done(self.qc(source, MessageKind::Ack, at.round, above, own)),
+            ),
             10 => (above, 0, Content::Coin(coin_share(!source.chance(16)))),
             11 => (above, 0, self.status(source, at, above)),
             12 => {
                 let slot = View(1 + u32::from(source.byte() % 4));
                 (slot, at.me.0, Content::Ready(vec![self.nonces(source)]))
             }
-            13 => (View(u32::from(source.byte() % 4)), own, self.request(source, at)?),
-            14 => (self.value_view(at), NO_COORDINATOR, self.share(source, at.round)),
+            13 => (
+                View(u32::from(source.byte() % 4)),
+                own,
+                self.request(source, at)?,
+            ),
+            14 => (
+                self.value_view(at),
+                NO_COORDINATOR,
+                self.share(source, at.round),
+            ),
             15 => return self.answer(source, tag, at),
             _ => {
                 let reply = self.reply(source, kind, at)?;
-                return Some(Message::Reply { from: at.from, round: at.round, reply });
+                return Some(Message::Reply {
+                    from: at.from,
+                    round: at.round,
+                    reply,
+                });
             }
         };
         Some(seal(tag, at, view, instance, content, source))
@@ -158,15 +216,25 @@ impl Others {
         if !source.chance(64) {
             feeds.push(feed(1, source.byte()));
         }
-        let observation = Observation { timestamp_ms: 1_790_000_000_000, feeds, nonces: vec![self.nonces(source)] };
+        let observation = Observation {
+            timestamp_ms: 1_790_000_000_000,
+            feeds,
+            nonces: vec![self.nonces(source)],
+        };
         // Said again, or another one.
-        let known = self.observations.get(&(at.round, at.from)).and_then(|seen| seen.first());
+        let known = self
+            .observations
+            .get(&(at.round, at.from))
+            .and_then(|seen| seen.first());
         let body: Arc<[u8]> = match known {
             Some(known) if !source.chance(48) => known.body.as_slice().into(),
             _ => observation.to_bytes().into(),
         };
         match Observation::from_bytes(&body) {
-            Ok(observation) => Content::Obs { body, observation: observation.into() },
+            Ok(observation) => Content::Obs {
+                body,
+                observation: observation.into(),
+            },
             Err(_) => Content::Prepare(Digest::default()),
         }
     }
@@ -174,7 +242,9 @@ impl Others {
     /// The newest value of the round, or sometimes another one.
     fn value(&self, source: &mut Source<'_>, round: Round) -> Digest {
         if source.chance(16) {
-            return source.pick(&self.values).map_or(Digest([source.byte(); 32]), |v| v.hash);
+            return source
+                .pick(&self.values)
+                .map_or(Digest([source.byte(); 32]), |v| v.hash);
         }
         self.known(round).map_or(Digest([1; 32]), |v| v.hash)
     }
@@ -189,22 +259,47 @@ impl Others {
     }
 
     /// A value of observations that were made, with the session that belongs to it in most cases.
-    fn new_value(&mut self, source: &mut Source<'_>, terms: &Terms, tag: Digest, at: Place, view: View, nonces: &BTreeMap<MemberId, Vec<NonceCommitments>>) -> Option<Arc<Value>> {
-        let left_out = source.chance(128).then(|| MemberId(u16::from(source.byte()) % N));
+    fn new_value(
+        &mut self,
+        source: &mut Source<'_>,
+        terms: &Terms,
+        tag: Digest,
+        at: Place,
+        view: View,
+        nonces: &BTreeMap<MemberId, Vec<NonceCommitments>>,
+    ) -> Option<Arc<Value>> {
+        let left_out = source
+            .chance(128)
+            .then(|| MemberId(u16::from(source.byte()) % N));
         let members = (0..N).map(MemberId).filter(|m| Some(*m) != left_out);
         let mut contributors: Vec<(MemberId, Digest)> = Vec::new();
         for member in members {
-            if let Some(o) = self.observations.get(&(at.round, member)).and_then(|seen| source.pick(seen)) {
+            if let Some(o) = self
+                .observations
+                .get(&(at.round, member))
+                .and_then(|seen| source.pick(seen))
+            {
                 contributors.push((member, o.header.body_hash));
             } else if source.chance(8) {
                 contributors.push((member, Digest([source.byte(); 32])));
             }
         }
-        let mut list = Value { contributors, session: None };
+        let mut list = Value {
+            contributors,
+            session: None,
+        };
         let report = self.report(terms, at.round, &list);
         let signers = nonces.iter().take(terms.committee.signing_threshold());
-        let signers: Vec<_> = signers.map(|(m, n)| SessionSigner { member: *m, nonces: n.clone() }).collect();
-        let session = report.as_ref().map(|r| SigningSession { statement: r.statement, signers });
+        let signers: Vec<_> = signers
+            .map(|(m, n)| SessionSigner {
+                member: *m,
+                nonces: n.clone(),
+            })
+            .collect();
+        let session = report.as_ref().map(|r| SigningSession {
+            statement: r.statement,
+            signers,
+        });
         if let Some(session) = &session
             && !source.chance(24)
         {
@@ -212,21 +307,47 @@ impl Others {
             list.session = Some(ValueSession {
                 view,
                 signers: session.signers.iter().map(|s| s.member).collect(),
-                digest: if wrong { Digest([9; 32]) } else { session.digest() },
+                digest: if wrong {
+                    Digest([9; 32])
+                } else {
+                    session.digest()
+                },
             });
         }
         let list = Arc::new(list);
         let hash = list.hash(tag, at.round);
-        keep(&mut self.values, Known { round: at.round, hash, list: Arc::clone(&list), report, session });
+        keep(
+            &mut self.values,
+            Known {
+                round: at.round,
+                hash,
+                list: Arc::clone(&list),
+                report,
+                session,
+            },
+        );
         Some(list)
     }
 
-    fn propose_0(&mut self, source: &mut Source<'_>, terms: &Terms, tag: Digest, at: Place) -> Option<Content> {
-        let seen = self.observations.range((at.round, MemberId(0))..=(at.round, MemberId(N)));
-        let nonces = seen.filter_map(|((_, m), o)| Some((*m, Observation::from_bytes(&o.first()?.body).ok()?.nonces)));
+    fn propose_0(
+        &mut self,
+        source: &mut Source<'_>,
+        terms: &Terms,
+        tag: Digest,
+        at: Place,
+    ) -> Option<Content> {
+        let seen = self
+            .observations
+            .range((at.round, MemberId(0))..=(at.round, MemberId(N)));
+        let nonces = seen.filter_map(|((_, m), o)| {
+            Some((*m, Observation::from_bytes(&o.first()?.body).ok()?.nonces))
+        });
         let nonces = nonces.collect();
         let list = self.new_value(source, terms, tag, at, View(0), &nonces)?;
-        Some(Content::Propose0 { value: list.hash(tag, at.round), list })
+        Some(Content::Propose0 {
+            value: list.hash(tag, at.round),
+            list,
+        })
     }
 
     fn commit(&mut self, source: &mut Source<'_>, at: Place) -> Content {
@@ -234,7 +355,11 @@ impl Others {
         let Content::Share(share) = self.share(source, at.round) else {
             return Content::Prepare(value);
         };
-        Content::Commit { value, nonces: vec![self.nonces(source)], share: (!source.chance(64)).then_some(share) }
+        Content::Commit {
+            value,
+            nonces: vec![self.nonces(source)],
+            share: (!source.chance(64)).then_some(share),
+        }
     }
 
     fn share(&self, source: &mut Source<'_>, round: Round) -> Content {
@@ -248,8 +373,18 @@ impl Others {
     /// A share for the member under test, in a session that it asked for.
     fn answer(&self, source: &mut Source<'_>, tag: Digest, at: Place) -> Option<Message> {
         let (round, view, session) = *source.pick(&self.asked)?;
-        let content = Content::Share(SessionShare { session, shares: shares(!source.chance(32)) });
-        Some(seal(tag, Place { round, ..at }, view, at.me.0, content, source))
+        let content = Content::Share(SessionShare {
+            session,
+            shares: shares(!source.chance(32)),
+        });
+        Some(seal(
+            tag,
+            Place { round, ..at },
+            view,
+            at.me.0,
+            content,
+            source,
+        ))
     }
 
     fn request(&mut self, source: &mut Source<'_>, at: Place) -> Option<Content> {
@@ -263,23 +398,48 @@ impl Others {
             .map(|(member, me)| Signer {
                 member,
                 slot: if me { slot } else { 1 },
-                nonces: if me { nonces.clone() } else { vec![commitments(true, 3)] },
+                nonces: if me {
+                    nonces.clone()
+                } else {
+                    vec![commitments(true, 3)]
+                },
             })
             .collect();
         let session = SigningSession {
             statement,
-            signers: signers.iter().map(|s| SessionSigner { member: s.member, nonces: s.nonces.clone() }).collect(),
+            signers: signers
+                .iter()
+                .map(|s| SessionSigner {
+                    member: s.member,
+                    nonces: s.nonces.clone(),
+                })
+                .collect(),
         };
-        let session = if source.chance(16) { Digest([3; 32]) } else { session.digest() };
+        let session = if source.chance(16) {
+            Digest([3; 32])
+        } else {
+            session.digest()
+        };
         Some(Content::SignReq { session, signers })
     }
 
     /// A certificate of three members.
-    fn qc(&self, source: &mut Source<'_>, kind: MessageKind, round: Round, view: View, instance: u16) -> Arc<Qc> {
+    fn qc(
+        &self,
+        source: &mut Source<'_>,
+        kind: MessageKind,
+        round: Round,
+        view: View,
+        instance: u16,
+    ) -> Arc<Qc> {
         let left_out = MemberId(u16::from(source.byte()) % N);
         let signers: MemberSet = (0..N).map(MemberId).filter(|m| *m != left_out).collect();
         let right = !source.chance(16);
-        let extras = if kind == MessageKind::Commit { signers.len() } else { 0 };
+        let extras = if kind == MessageKind::Commit {
+            signers.len()
+        } else {
+            0
+        };
         Arc::new(Qc {
             kind,
             view,
@@ -292,7 +452,10 @@ impl Others {
     }
 
     fn coin() -> Vec<(MemberId, touchstone_crypto::CoinShare)> {
-        vec![(MemberId(1), coin_share(true)), (MemberId(2), coin_share(true))]
+        vec![
+            (MemberId(1), coin_share(true)),
+            (MemberId(2), coin_share(true)),
+        ]
     }
 
     /// A lock of a view up to `last`, or none.
@@ -306,12 +469,23 @@ impl Others {
         } else {
             (MessageKind::Ack, u16::from(source.byte()) % N, Self::coin())
         };
-        Some(LockProof { qc: self.qc(source, kind, at.round, view, instance), coin: coin.into() })
+        Some(LockProof {
+            qc: self.qc(source, kind, at.round, view, instance),
+            coin: coin.into(),
+        })
     }
 
-    fn standing(&mut self, source: &mut Source<'_>, at: Place, last: View) -> (Standing, Option<LockProof>) {
+    fn standing(
+        &mut self,
+        source: &mut Source<'_>,
+        at: Place,
+        last: View,
+    ) -> (Standing, Option<LockProof>) {
         let proof = self.locked(source, at, last);
-        let standing = Standing { lock: proof.as_ref().map(LockProof::lock), nonces: vec![self.nonces(source)] };
+        let standing = Standing {
+            lock: proof.as_ref().map(LockProof::lock),
+            nonces: vec![self.nonces(source)],
+        };
         (standing, proof)
     }
 
@@ -321,10 +495,22 @@ impl Others {
             let instance = u16::from(source.byte()) % N;
             self.qc(source, MessageKind::Ack, at.round, view, instance)
         });
-        Content::Status { standing, proof, decided, coin: Self::coin() }
+        Content::Status {
+            standing,
+            proof,
+            decided,
+            coin: Self::coin(),
+        }
     }
 
-    fn propose(&mut self, source: &mut Source<'_>, terms: &Terms, tag: Digest, at: Place, view: View) -> Option<Content> {
+    fn propose(
+        &mut self,
+        source: &mut Source<'_>,
+        terms: &Terms,
+        tag: Digest,
+        at: Place,
+        view: View,
+    ) -> Option<Content> {
         let before = View(view.0 - 1);
         let proof = self.locked(source, at, before);
         let lock: Option<Lock> = proof.as_ref().map(LockProof::lock);
@@ -333,31 +519,71 @@ impl Others {
         let standings: Vec<_> = (0..N)
             .map(MemberId)
             .filter(|m| *m != left_out)
-            .map(|m| (m, Standing { lock, nonces: vec![self.nonces(source)] }, signature(right)))
+            .map(|m| {
+                (
+                    m,
+                    Standing {
+                        lock,
+                        nonces: vec![self.nonces(source)],
+                    },
+                    signature(right),
+                )
+            })
             .collect();
-        let nonces: BTreeMap<_, _> = standings.iter().map(|(m, s, _)| (*m, s.nonces.clone())).collect();
-        let tc = Arc::new(Tc { view: before, standings });
+        let nonces: BTreeMap<_, _> = standings
+            .iter()
+            .map(|(m, s, _)| (*m, s.nonces.clone()))
+            .collect();
+        let tc = Arc::new(Tc {
+            view: before,
+            standings,
+        });
         let list = match lock {
             Some(_) => None,
             None => Some(self.new_value(source, terms, tag, at, view, &nonces)?),
         };
-        let value = list.as_ref().map(|l| l.hash(tag, at.round)).or(lock.map(|l| l.value))?;
-        Some(Content::Propose { value, list, tc, proof })
+        let value = list
+            .as_ref()
+            .map(|l| l.hash(tag, at.round))
+            .or(lock.map(|l| l.value))?;
+        Some(Content::Propose {
+            value,
+            list,
+            tc,
+            proof,
+        })
     }
 
     fn reply(&self, source: &mut Source<'_>, kind: usize, at: Place) -> Option<Reply> {
         Some(match kind {
             16 => {
                 let early = at.view == View(0);
-                let (kind, instance) = if early { (MessageKind::Commit, 0) } else { (MessageKind::Ack, u16::from(source.byte()) % N) };
+                let (kind, instance) = if early {
+                    (MessageKind::Commit, 0)
+                } else {
+                    (MessageKind::Ack, u16::from(source.byte()) % N)
+                };
                 let coin = if early { Vec::new() } else { Self::coin() };
-                Reply::Decide(Decision { qc: self.qc(source, kind, at.round, at.view, instance), coin })
+                Reply::Decide(Decision {
+                    qc: self.qc(source, kind, at.round, at.view, instance),
+                    coin,
+                })
             }
-            17 => Reply::Fetch { value: self.value(source, at.round), have: MemberSet(u128::from(source.byte() % 16)) },
+            17 => Reply::Fetch {
+                value: self.value(source, at.round),
+                have: MemberSet(u128::from(source.byte() % 16)),
+            },
             18 => {
                 let known = self.known(at.round)?;
-                let held = known.list.contributors.iter().filter_map(|(m, h)| self.find(at.round, *m, *h));
-                Reply::Value { list: Arc::clone(&known.list), observations: held.cloned().collect() }
+                let held = known
+                    .list
+                    .contributors
+                    .iter()
+                    .filter_map(|(m, h)| self.find(at.round, *m, *h));
+                Reply::Value {
+                    list: Arc::clone(&known.list),
+                    observations: held.cloned().collect(),
+                }
             }
             19 => {
                 let known = source.pick(&self.values)?;
@@ -375,7 +601,14 @@ impl Others {
 }
 
 /// Signs in somebody's name, wrongly now and then.
-fn seal(tag: Digest, at: Place, view: View, instance: u16, content: Content, source: &mut Source<'_>) -> Message {
+fn seal(
+    tag: Digest,
+    at: Place,
+    view: View,
+    instance: u16,
+    content: Content,
+    source: &mut Source<'_>,
+) -> Message {
     let header = Header {
         tag,
         kind: content.kind(),
@@ -385,7 +618,11 @@ fn seal(tag: Digest, at: Place, view: View, instance: u16, content: Content, sou
         member: at.from,
         body_hash: sha256(&[&content.body()]),
     };
-    Message::Signed(Signed { header, signature: signature(!source.chance(8)), content })
+    Message::Signed(Signed {
+        header,
+        signature: signature(!source.chance(8)),
+        content,
+    })
 }
 
 impl Others {
@@ -394,7 +631,10 @@ impl Others {
         if let Message::Signed(signed) = message
             && let Some(observation) = signed.observation()
         {
-            let seen = self.observations.entry((signed.header.round, signed.header.member)).or_default();
+            let seen = self
+                .observations
+                .entry((signed.header.round, signed.header.member))
+                .or_default();
             if seen.len() < 4 && !seen.contains(&observation) {
                 seen.push(observation);
             }

@@ -11,8 +11,8 @@ use touchstone_consensus::{
 };
 use touchstone_crypto::CoinShare;
 use touchstone_types::{
-    Committee, Header, MemberId, MemberSignature, NonceCommitments, Round, SessionShare, SigningSession,
-    Statement, Suite, View,
+    Committee, Header, MemberId, MemberSignature, NonceCommitments, Round, SessionShare,
+    SigningSession, Statement, Suite, View,
 };
 
 /// The only suite.
@@ -29,7 +29,10 @@ pub(super) fn signature(right: bool) -> MemberSignature {
 
 /// A share of a coin.
 pub(super) fn coin_share(right: bool) -> CoinShare {
-    CoinShare { value: [mark(right); 32], proof: [0; 64] }
+    CoinShare {
+        value: [mark(right); 32],
+        proof: [0; 64],
+    }
 }
 
 /// A pair of commitments with a number.
@@ -37,7 +40,10 @@ pub(super) fn commitments(right: bool, number: u64) -> NonceCommitments {
     let mut bytes = vec![mark(right)];
     bytes.extend_from_slice(&number.to_be_bytes());
     bytes.resize(SUITE.commitments_bytes(), 0);
-    NonceCommitments { suite: SUITE, bytes }
+    NonceCommitments {
+        suite: SUITE,
+        bytes,
+    }
 }
 
 /// A share of a signature.
@@ -74,15 +80,21 @@ impl Scheme for Marks {
         if let Some(known) = coins.get(&(round, view)) {
             return Some(known.clone());
         }
-        let right = given.iter().filter(|(m, s)| self.verify_coin_share(round, view, *m, s));
+        let right = given
+            .iter()
+            .filter(|(m, s)| self.verify_coin_share(round, view, *m, s));
         let distinct: BTreeMap<_, _> = right.copied().collect();
         if distinct.len() < self.committee.coin_threshold() {
             return None;
         }
-        let number = round.0.wrapping_mul(5).wrapping_add(u64::from(view.0) * 7) % u64::from(self.committee.n());
+        let number = round.0.wrapping_mul(5).wrapping_add(u64::from(view.0) * 7)
+            % u64::from(self.committee.n());
         let election = Election {
             leader: MemberId(u16::try_from(number).unwrap_or_default()),
-            shares: distinct.into_iter().take(self.committee.coin_threshold()).collect(),
+            shares: distinct
+                .into_iter()
+                .take(self.committee.coin_threshold())
+                .collect(),
         };
         coins.insert((round, view), election.clone());
         Some(election)
@@ -96,7 +108,12 @@ impl Scheme for Marks {
         signatures == group(true)
     }
 
-    fn verify_share(&self, session: &SigningSession, member: MemberId, share: &SessionShare) -> bool {
+    fn verify_share(
+        &self,
+        session: &SigningSession,
+        member: MemberId,
+        share: &SessionShare,
+    ) -> bool {
         session.signer(member).is_some() && share.shares == shares(true)
     }
 
@@ -108,7 +125,11 @@ impl Scheme for Marks {
         let right = |member: &MemberId| given.iter().any(|s| s.0 == *member && right_share(s));
         let signers = session.signers.iter().map(|s| s.member);
         let culprits: Vec<_> = signers.filter(|m| !right(m)).collect();
-        if culprits.is_empty() { Ok(group(true)) } else { Err(culprits) }
+        if culprits.is_empty() {
+            Ok(group(true))
+        } else {
+            Err(culprits)
+        }
     }
 }
 
@@ -136,7 +157,11 @@ impl Keys for Vault {
         vec![made]
     }
 
-    fn sign_shares(&mut self, key: NonceKey, session: &SigningSession) -> Result<Shares, ShareError> {
+    fn sign_shares(
+        &mut self,
+        key: NonceKey,
+        session: &SigningSession,
+    ) -> Result<Shares, ShareError> {
         let own = self.open.remove(&key).ok_or(ShareError::NoNonce(key))?;
         if !session.signers.iter().any(|s| s.nonces.contains(&own)) {
             return Err(ShareError::OtherNonce);
