@@ -271,8 +271,16 @@ impl<R: Rules> Core<R> {
             self.coverage.fire(Rule::Fenced);
         } else if round > self.horizon() {
             self.coverage.fire(Rule::BeyondHorizon);
+            // VALUE is the largest message, and nobody was asked for one of a round that has not begun.
+            let unasked = matches!(
+                &*message,
+                Message::Reply {
+                    reply: Reply::Value { .. },
+                    ..
+                }
+            );
             let kept = self.beyond.entry(from).or_default();
-            if kept.len() < BEYOND_KEPT {
+            if kept.len() < BEYOND_KEPT && !unasked {
                 kept.push_back(message);
             }
         } else {

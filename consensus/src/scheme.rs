@@ -57,8 +57,9 @@ pub trait Scheme: Send + Sync {
         share: &CoinShare,
     ) -> bool;
 
-    /// The outcome of the coin of (round, view); `None` if these shares do not open it. A coin that was opened before is
-    /// remembered with the shares that opened it: it is unique, so these ones need not be looked at again.
+    /// The outcome of the coin of (round, view); `None` if these shares, of which no more than the needed ones may be looked at,
+    /// do not open it. A coin that was opened before is remembered with the shares that opened it: it is unique, so these ones
+    /// need not be looked at again.
     fn elect(&self, round: Round, view: View, shares: &[(MemberId, CoinShare)])
     -> Option<Election>;
 
@@ -289,17 +290,15 @@ impl Scheme for FrostSuite {
         if let Some(known) = coins().get(&(round, view)) {
             return Some(known.clone());
         }
-        let right = |(member, share): &&(MemberId, CoinShare)| {
+        // Shares are dear to check, and whoever shows a coin has checked as many as it takes: the first wrong one ends it.
+        let shares = shares.get(..self.committee.coin_threshold())?;
+        let right = |(member, share): &(MemberId, CoinShare)| {
             self.verify_coin_share(round, view, *member, share)
         };
-        let shares: Vec<_> = shares
-            .iter()
-            .take(usize::from(self.committee.n()))
-            .filter(right)
-            .take(self.committee.coin_threshold())
-            .copied()
-            .collect();
-        let leader = self.coin.combine(&shares).ok()?.leader(self.committee.n());
+        if !shares.iter().all(right) {
+            return None;
+        }
+        let leader = self.coin.combine(shares).ok()?.leader(self.committee.n());
         let election = Election {
             leader,
             shares: shares.into(),

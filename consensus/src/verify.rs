@@ -394,6 +394,13 @@ impl<R: Rules> Verifier<R> {
                 if !list.well_formed(committee, R::signing_threshold(committee)) {
                     return Err(Refusal::Proof("the value"));
                 }
+                // Each once, or a single observation could be made to be checked without end.
+                let ascending = observations
+                    .windows(2)
+                    .all(|w| matches!(w, [a, b] if a.header.member < b.header.member));
+                if !ascending {
+                    return Err(Refusal::Proof("the list of observations"));
+                }
                 observations
                     .iter()
                     .try_for_each(|o| self.fetched(&list.contributors, o))?;

@@ -173,6 +173,12 @@ impl Evidence {
         };
         reader.finish()?;
         evidence.check_form()?;
+        if let Self::Contradiction { first, second } = &evidence
+            && first.header.body_hash.0 > second.header.body_hash.0
+        {
+            // One contradiction has one form, hence one name.
+            return Err(invalid("evidence order", "must have the smaller body hash first").into());
+        }
         Ok(evidence)
     }
 

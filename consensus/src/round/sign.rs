@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use touchstone_crypto::{Blame, Roast, RoastOutput, SessionId};
 use touchstone_types::{
-    Attestation, Digest, Evidence, MemberId, MemberSet, Report, Round, SessionShare,
+    Attestation, Digest, Evidence, MemberId, MemberSet, MessageKind, Report, Round, SessionShare,
     SignedObservation, SigningSession, View,
 };
 
@@ -444,10 +444,7 @@ impl<R: Rules> RoundState<R> {
             return;
         }
         if self.signing.is_none() {
-            let place = slot(&h);
-            if self.early.iter().all(|m| slot(&m.header) != place) {
-                self.early.push(message);
-            }
+            self.keep_early(message);
             return;
         }
         if !self.first(ctx, &message) {
@@ -470,6 +467,20 @@ impl<R: Rules> RoundState<R> {
             }
             Content::Share(_) => self.on_share(ctx, message),
             _ => {}
+        }
+    }
+
+    /// Keeps a message of the signing until the decision. Nobody was asked for a share before it, and a coordinator that got no
+    /// answer from this member has asked it once.
+    fn keep_early(&mut self, message: Signed) {
+        let h = message.header;
+        let answer = h.kind == MessageKind::Share && h.instance != NO_COORDINATOR;
+        let again = |m: &Signed| match h.kind {
+            MessageKind::SignReq => m.header.kind == h.kind && m.header.member == h.member,
+            _ => slot(&m.header) == slot(&h),
+        };
+        if !answer && !self.early.iter().any(again) {
+            self.early.push(message);
         }
     }
 

@@ -57,3 +57,17 @@ pub fn core(n: u16, f: u16, params: &Params, views: impl Iterator<Item = u64>) -
     let certificates = u64::try_from(params.certificates_kept).unwrap_or(u64::MAX);
     rounds + BEYOND_KEPT * u64::from(n) + certificates
 }
+
+/// The most memory in bytes that one faulty member can pin in an honest one, with messages that need nobody's help.
+///
+/// For each living round `160 KiB + 1 KiB (f + 1) + 96 F + 64 n + 256 t` for `F` feeds and `t` signers: 65 shares for everybody and
+/// 64 coins of far views are most of the first term (their slots, the messages, and room in lists), then come READYs, an
+/// observation as it was signed and as it is read, a proposal, and one request for a share. Beside the rounds, 32 messages beyond
+/// the horizon, of which an observation or a request is the largest. The factors are those of the structures in memory on 64
+/// bits; `tests/flood.rs` holds the formula against what is measured.
+pub fn flooder_bytes(n: u16, f: u16, feeds: u16, params: &Params, signs: bool) -> u64 {
+    let (members, sessions, signers) = (u64::from(n), u64::from(f) + 1, u64::from(n - f));
+    let (observation, request) = (1_024 + 96 * u64::from(feeds), 1_024 + 256 * signers);
+    let round = (160 << 10) + 1_024 * sessions + observation + 64 * members + request;
+    living_rounds(params, signs) * round + BEYOND_KEPT * observation.max(request)
+}

@@ -25,6 +25,6 @@ pub use self::{
         manifest, message, nonces, observation, pin, record, session, share, statement, update,
         value,
     },
-    inputs::inputs,
+    inputs::{inputs, inputs_under},
     memory::{HEAP, Heap},
 };

@@ -30,7 +30,7 @@ pub fn all() -> Vec<Sample> {
             decoder,
             bytes,
             accepted,
-        })
+        });
     };
     let attestation = attestation(5);
     let plain = Attestation {

@@ -77,8 +77,18 @@ fn decoders_never_panic_are_canonical_and_ask_for_little_memory() {
             );
             decoder(&sample.bytes);
         }
+        for pair in &own {
+            // Fixed-size parts that stand side by side, the other way round.
+            for size in [32, 64, 81, 145] {
+                for start in 0..pair.bytes.len().saturating_sub(2 * size - 1).min(200) {
+                    let mut bytes = pair.bytes.clone();
+                    bytes[start..start + 2 * size].rotate_left(size);
+                    decoder(&bytes);
+                }
+            }
+        }
         let mut runner = TestRunner::new(Config {
-            cases: 2_000,
+            cases: 10_000,
             failure_persistence: None,
             ..Config::default()
         });

@@ -7,11 +7,8 @@ use rand_chacha::{
     ChaCha20Rng,
     rand_core::{RngCore as _, SeedableRng as _},
 };
-use touchstone_consensus::Rule;
-use touchstone_fuzz::inputs;
-
-/// Rules that need more than three members' words, or that no input of this shape brings about.
-const OUT_OF_REACH: &[Rule] = &[];
+use touchstone_consensus::{Rule, Rules};
+use touchstone_fuzz::{inputs, inputs_under};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
@@ -28,19 +25,24 @@ proptest! {
     }
 }
 
+fn noise(seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; 6_000];
+    ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
+    bytes
+}
+
 /// The inputs reach what they shall: without this a test that says nothing would pass.
 #[test]
-fn nearly_every_rule_fires() {
+fn every_rule_fires() {
     let mut fired: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in 0..600 {
-        let mut bytes = vec![0; 6_000];
-        ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
+        let bytes = noise(seed);
         for (rule, count) in inputs(&bytes).iter() {
             *fired.entry(rule.code()).or_default() += count;
         }
     }
-    let reachable = Rule::ALL.iter().filter(|r| !OUT_OF_REACH.contains(r));
-    let silent: Vec<_> = reachable
+    let silent = Rule::ALL.iter();
+    let silent: Vec<_> = silent
         .filter(|r| fired.get(r.code()).copied().unwrap_or_default() == 0)
         .collect();
     assert_eq!(
@@ -48,4 +50,36 @@ fn nearly_every_rule_fires() {
         Vec::<&Rule>::new(),
         "rules that never fired; all: {fired:?}"
     );
+}
+
+/// A core that votes again for another proposal of the same member.
+struct VoteAgain;
+
+impl Rules for VoteAgain {
+    const VOTE_ONCE: bool = false;
+}
+
+/// A core that votes again in view 0.
+struct PrepareAgain;
+
+impl Rules for PrepareAgain {
+    const PREPARE_ONCE: bool = false;
+}
+
+/// What is checked can fail: a core that signs a slot twice is seen to do so.
+#[test]
+fn a_core_that_signs_twice_is_caught() {
+    fn caught<R: Rules>() -> bool {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let caught = (0..300).any(|seed| {
+            let panic = std::panic::catch_unwind(|| inputs_under::<R>(&noise(seed))).err();
+            let text = panic.and_then(|p| p.downcast::<String>().ok());
+            text.is_some_and(|text| text.starts_with("signed twice"))
+        });
+        std::panic::set_hook(hook);
+        caught
+    }
+    assert!(caught::<VoteAgain>());
+    assert!(caught::<PrepareAgain>());
 }

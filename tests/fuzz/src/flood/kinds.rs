@@ -54,7 +54,7 @@ pub(super) const KINDS: &[Flood] = &[
     },
     Flood {
         name: "obs, old rounds",
-        make: |f, i| f.obs(Round(f.round.0.saturating_sub(i % 8_192)), 0),
+        make: |f, i| f.obs(Round(f.round.0.saturating_sub(i % 40_000)), 0),
     },
     Flood {
         name: "obs, far rounds",
@@ -170,8 +170,8 @@ pub(super) const KINDS: &[Flood] = &[
     },
 ];
 
-/// How many messages of everything that a member can say are tried in one round.
-const IN_ONE_ROUND: u64 = 512;
+/// Messages beyond the horizon that are tried.
+const BEYOND: u64 = 40;
 
 fn low(i: u64) -> u32 {
     u32::try_from(i % (1 << 31)).unwrap_or_default()
@@ -219,6 +219,8 @@ pub(super) struct Flooder {
     verifier: Verifier,
     round: Round,
     proposed: Digest,
+    /// The rounds that are alive.
+    living: Vec<Round>,
     /// Everybody's observation, as it may be fetched.
     observations: Vec<SignedObservation>,
 }
@@ -249,6 +251,7 @@ impl Flooder {
             verifier,
             round: victim.round,
             proposed: victim.proposed,
+            living: victim.living(),
             observations,
         })
     }
@@ -603,17 +606,23 @@ impl Flooder {
         self.reply(self.round, &Reply::Cert(Arc::new(attestation)))
     }
 
-    /// All that finds a place, in all rounds that are alive: first the rounds ahead, then back through the living ones, then
-    /// those beyond the horizon.
+    /// All that finds a place: beyond the horizon, and in every round that is alive.
     fn everything(&mut self, i: u64) -> (MemberId, Vec<u8>) {
-        let round = Round((self.round.0 + 38).saturating_sub(i / IN_ONE_ROUND));
-        self.in_round(round, i % IN_ONE_ROUND)
+        let Some(i) = i.checked_sub(BEYOND) else {
+            return self.obs(Round(self.round.0 + 6 + i), 0);
+        };
+        let sessions = u64::from(self.verifier.terms().committee.f()) + 1;
+        let in_one_round = 5 + 3 * sessions + 65 + 64;
+        let living = self.living.len() as u64;
+        let round = usize::try_from(i / in_one_round % living).unwrap_or_default();
+        let round = self.living.get(round).copied().unwrap_or(self.round);
+        self.in_round(round, i % in_one_round)
     }
 
     fn in_round(&mut self, round: Round, what: u64) -> (MemberId, Vec<u8>) {
         let sessions = u64::from(self.verifier.terms().committee.f()) + 1;
         let view = |v: u64| View(low(v));
-        if what == 0 || round.0 > self.round.0 + 5 {
+        if what == 0 {
             return self.obs(round, 0);
         }
         let requests = 5 + sessions;

@@ -13,12 +13,14 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use serde_json::json;
+use touchstone_consensus::Params;
 
 use self::{
     committee::Network,
     kinds::{Flood, KINDS},
     victim::{Cost, Victim},
 };
+use crate::bound;
 
 /// Measures what a flooding member costs an honest one.
 #[derive(Parser)]
@@ -78,10 +80,25 @@ fn run(options: &Options) -> Result<()> {
             println!("{}", cost.row());
         }
     }
+    let f = network.terms.committee.f();
+    let params = Params::for_interval(committee::INTERVAL_MS);
+    let bytes = |signs| bound::flooder_bytes(options.nodes, f, options.feeds, &params, signs);
+    let (signing, stalled) = (bytes(true), bytes(false));
     if options.json {
+        let bound = json!({ "signing": signing, "stalled": stalled });
+        let (nodes, feeds) = (options.nodes, options.feeds);
         println!(
             "{}",
-            json!({ "nodes": options.nodes, "feeds": options.feeds, "kinds": rows })
+            json!({ "nodes": nodes, "feeds": feeds, "bound_bytes": bound, "kinds": rows })
+        );
+    } else {
+        println!(
+            "By formula one member pins at most {signing} bytes while rounds are signed ({} alive), {stalled} while none is ({} alive); \
+             {f} members {} and {}.",
+            bound::living_rounds(&params, true),
+            bound::living_rounds(&params, false),
+            signing * u64::from(f),
+            stalled * u64::from(f),
         );
     }
     Ok(())

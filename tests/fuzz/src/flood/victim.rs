@@ -133,7 +133,7 @@ impl Victim {
         let verifier = network.verifier(&suite);
         let n = u64::from(network.terms.committee.n());
         // A multiple of n, so that member 0 leads; far enough from the start that many earlier rounds are alive.
-        let round = Round((10_000 / n + 1) * n);
+        let round = Round((50_000 / n + 1) * n);
         let clock = network.manifest.clock();
         let unix_ms = START_MS + (round.0 - 1) * INTERVAL_MS;
         let params = Params::for_interval(INTERVAL_MS);
@@ -212,6 +212,16 @@ impl Victim {
         };
         *sent += 1;
         to.includes(ME).then_some(signed)
+    }
+
+    /// The rounds that can be alive: those up to the horizon whose life is not over.
+    pub(super) fn living(&self) -> Vec<Round> {
+        let params = Params::for_interval(INTERVAL_MS);
+        let last = self.round.0 + params.skew_rounds;
+        let life =
+            |round: u64| params.life_rounds << round.trailing_zeros().min(params.life_doublings);
+        let alive = |round: &u64| self.round.0.saturating_sub(*round) < life(*round);
+        (1..=last).rev().filter(alive).map(Round).collect()
     }
 
     /// Begins to measure.

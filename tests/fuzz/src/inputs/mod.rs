@@ -17,7 +17,8 @@ use rand_chacha::{
     rand_core::{RngCore as _, SeedableRng as _},
 };
 use touchstone_consensus::{
-    Core, Coverage, Effect, Input, Message, Now, Params, Setup, Signed, Sound, Step, To, Verifier,
+    Core, Coverage, Effect, Input, Message, Now, Params, Rules, Setup, Signed, Sound, Step, To,
+    Verifier,
     keys::{Keys as _, seal, seal_observation},
 };
 use touchstone_crypto::Unverified;
@@ -50,10 +51,15 @@ const CALLS_MAX: usize = 20_000;
 ///
 /// Panics if a property is broken: see the crate's documentation.
 pub fn inputs(bytes: &[u8]) -> Coverage {
-    live(bytes).core.coverage().clone()
+    inputs_under::<Sound>(bytes)
 }
 
-fn live(bytes: &[u8]) -> Life {
+/// The same for a core that some rule of the protocol was taken from, to see that what is checked can fail.
+pub fn inputs_under<R: Rules>(bytes: &[u8]) -> Coverage {
+    live::<R>(bytes).core.coverage().clone()
+}
+
+fn live<R: Rules>(bytes: &[u8]) -> Life<R> {
     let mut source = Source::new(bytes);
     let mut life = Life::new(&mut source);
     for _ in 0..STEPS_MAX {
@@ -91,10 +97,10 @@ fn terms() -> Arc<Terms> {
     })
 }
 
-struct Life {
-    core: Core<Sound>,
+struct Life<R: Rules> {
+    core: Core<R>,
     vault: Vault,
-    verifier: Verifier,
+    verifier: Verifier<R>,
     terms: Arc<Terms>,
     params: Params,
     me: MemberId,
@@ -118,7 +124,7 @@ pub(crate) fn messages() -> Vec<(MemberId, Vec<u8>)> {
     for seed in 0..8 {
         let mut bytes = vec![0; 6_000];
         ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
-        for (kind, some) in live(&bytes).said {
+        for (kind, some) in live::<Sound>(&bytes).said {
             said.entry(kind).or_default().extend(some);
         }
     }
@@ -127,7 +133,7 @@ pub(crate) fn messages() -> Vec<(MemberId, Vec<u8>)> {
         .collect()
 }
 
-impl Life {
+impl<R: Rules> Life<R> {
     fn new(source: &mut Source<'_>) -> Self {
         let (params, terms) = (params(source), terms());
         let me = MemberId(u16::from(source.byte()) % N);

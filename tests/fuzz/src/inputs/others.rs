@@ -85,7 +85,7 @@ impl Others {
                 (round, signed.header.view.0, nonces.clone()),
             ),
             Content::SignReq { session, .. } => {
-                keep(&mut self.asked, (round, signed.header.view, *session))
+                keep(&mut self.asked, (round, signed.header.view, *session));
             }
             _ => {}
         }
