@@ -53,6 +53,7 @@ fn every_rule_fires() {
 }
 
 /// A core that votes again for another proposal of the same member.
+#[derive(Debug)]
 struct VoteAgain;
 
 impl Rules for VoteAgain {
@@ -60,6 +61,7 @@ impl Rules for VoteAgain {
 }
 
 /// A core that votes again in view 0.
+#[derive(Debug)]
 struct PrepareAgain;
 
 impl Rules for PrepareAgain {
