@@ -1,6 +1,6 @@
 //! Attacks in which Byzantine members and the network work together, one plan against one round, for as long as it takes.
 
-use touchstone_types::{MemberId, MessageKind};
+use touchstone_types::{MemberId, MemberSet, MessageKind};
 
 use super::{
     adversary::Behaviour,
@@ -109,47 +109,68 @@ fn deprive(honest: &[MemberId], f: usize) -> Parts {
     }
 }
 
+/// Three ways to lead the others astray while one member has decided.
 fn isolate(d: &mut Dice, honest: &[MemberId], f: usize) -> Parts {
-    let starve = d.chance(500);
-    let early = d.chance(300);
-    // A member that leaves each view without its coin, and helps those who decided nothing.
-    let starved = honest.iter().skip(1).take(if starve { f } else { 0 });
-    let ignorant = honest
-        .iter()
-        .skip(if d.chance(500) { 1 + f } else { usize::MAX });
-    let speech = *d
-        .pick(&[
-            Behaviour::HideLock,
-            Behaviour::HideLock,
-            Behaviour::FalseLock,
-        ])
-        .unwrap_or(&Behaviour::HideLock);
+    const ANY: &[Behaviour] = &[
+        Behaviour::LowTc,
+        Behaviour::LateLock,
+        Behaviour::LateDone,
+        Behaviour::EarlyTimeout,
+        Behaviour::PrepareAll,
+        Behaviour::EquivocateObs,
+        Behaviour::EquivocatePropose,
+        Behaviour::WithholdShare,
+    ];
+    let way = d.below(3);
+    let early = way == 2 && d.chance(600);
+    let hidden = if d.chance(700) {
+        Behaviour::HideLock
+    } else {
+        Behaviour::FalseLock
+    };
+    let mut always = vec![
+        Behaviour::VoteAll,
+        hidden,
+        Behaviour::WithholdReplies,
+        Behaviour::Restless,
+        Behaviour::EarlyCoin,
+    ];
+    let some = |from: usize, count: usize| honest.iter().skip(from).take(count).copied().collect();
+    let (mut starved, mut ignorant) = (MemberSet::default(), MemberSet::default());
+    let perhaps: &[Behaviour] = match way {
+        // Members that have reported are tempted to acknowledge after all.
+        0 => {
+            always.push(Behaviour::LateLock);
+            &[Behaviour::LowTc, Behaviour::EquivocateObs]
+        }
+        // Some help the others who know what may be decided, but leave each view without its coin.
+        1 => {
+            starved = some(1, f);
+            ignorant = some(1 + f, honest.len());
+            always.push(Behaviour::LowTc);
+            &[Behaviour::LateLock, Behaviour::EquivocateObs]
+        }
+        _ => {
+            if d.chance(300) {
+                starved = some(1, f);
+            }
+            if d.chance(300) {
+                ignorant = some(1 + f, honest.len());
+            }
+            ANY
+        }
+    };
     Parts {
         schedule: Schedule::Isolate {
             member: honest.first().copied().unwrap_or(MemberId(0)),
             early,
             alone: d.chance(700),
-            starved: starved.copied().collect(),
-            ignorant: ignorant.copied().collect(),
+            starved,
+            ignorant,
             scattered: *d.pick(&[0, 0, 200, 400]).unwrap_or(&0),
         },
-        always: vec![
-            Behaviour::VoteAll,
-            speech,
-            Behaviour::WithholdReplies,
-            Behaviour::Restless,
-            Behaviour::EarlyCoin,
-        ],
-        perhaps: &[
-            Behaviour::LowTc,
-            Behaviour::LateLock,
-            Behaviour::LateDone,
-            Behaviour::EarlyTimeout,
-            Behaviour::PrepareAll,
-            Behaviour::EquivocateObs,
-            Behaviour::EquivocatePropose,
-            Behaviour::WithholdShare,
-        ],
+        always,
+        perhaps,
         no_view_0: !early,
     }
 }

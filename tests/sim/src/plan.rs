@@ -394,10 +394,12 @@ impl Plan {
     ) -> Self {
         let mut dice = Dice::new(seed, 0);
         let d = &mut dice;
+        let mut concert = concert;
         if faults.is_empty() && concert.is_none() && rounds.is_none() {
             match d.below(100) {
-                0..5 => return Self::calm(d, seed, committee),
-                5..45 => return Self::split(d, seed, committee),
+                0..6 => return Self::calm(d, seed, committee),
+                6..36 => return Self::split(d, seed, committee),
+                36..66 => concert = Some(Concert::draw(d)),
                 _ => {}
             }
         }
@@ -459,10 +461,6 @@ impl Plan {
         };
         if let Some(concert) = concert {
             concert.arrange(d, &mut plan);
-            return plan;
-        }
-        if faults.is_empty() && d.chance(200) {
-            Concert::draw(d).arrange(d, &mut plan);
             return plan;
         }
         let cuts_until = plan.heal_us.min(span_us + 200 * UNIT_US);

@@ -35,7 +35,9 @@ impl Program {
                 }
                 if self.does(Behaviour::EarlyCoin) {
                     let to = self.dice.members(p.committee, 500);
-                    p.say(to, h.round, Draft::Coin { view: h.view });
+                    if let Some(signed) = p.say(to, h.round, Draft::Coin { view: h.view }) {
+                        self.intel.see(&Message::Signed(signed));
+                    }
                 }
             }
             Content::Lock(qc) if self.does(Behaviour::VoteAll) => {
