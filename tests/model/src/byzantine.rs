@@ -11,8 +11,8 @@ use touchstone_consensus::{
 };
 use touchstone_crypto::CoinShare;
 use touchstone_types::{
-    Contribution, Digest, Header, MemberId, MemberSet, MemberSignature, MessageKind, Report,
-    SessionSigner, SignedObservation, SigningSession, View, sha256,
+    Contribution, Digest, MemberId, MemberSet, MemberSignature, MessageKind, Report,
+    SessionSigner, SignedObservation, SigningSession, View,
 };
 
 use crate::{
@@ -57,7 +57,7 @@ impl<R: Rules> World<R> {
             }
         }
         for (_, decision) in self.decisions(state, &letters) {
-            out.push(self.reply(To::All, Reply::Decide(decision)));
+            out.push(self.show(decision));
         }
         for (_, letter) in letters.iter() {
             out.extend(self.serve(&letters, letter));
@@ -79,6 +79,11 @@ impl<R: Rules> World<R> {
         let from = BYZANTINE;
         self.post
             .letter(from, to, Message::Reply { from, round, reply })
+    }
+
+    /// A DECIDE for everybody.
+    pub(crate) fn show(&mut self, decision: Decision) -> LetterId {
+        self.reply(To::All, Reply::Decide(decision))
     }
 
     fn says_in_view_0(&mut self, state: State, letters: &Letters) -> Vec<LetterId> {

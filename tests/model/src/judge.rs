@@ -159,7 +159,7 @@ impl<R: Rules> World<R> {
     }
 
     /// The report that a value stands for.
-    fn statement_of(&mut self, state: State, value: Digest) -> Option<Digest> {
+    pub(crate) fn statement_of(&mut self, state: State, value: Digest) -> Option<Digest> {
         if let Some(known) = self.statements.get(&value) {
             return *known;
         }

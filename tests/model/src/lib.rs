@@ -1,5 +1,6 @@
 //! A model checker for the shipped consensus core.
 mod byzantine;
+mod essence;
 mod judge;
 mod letter;
 mod member;

@@ -143,7 +143,7 @@ impl<R: Rules> World<R> {
                 state = self.act(state, action)?;
             }
         }
-        self.start = state;
+        self.start = self.settle(state)?;
         self.setup = setup;
         Ok(())
     }
@@ -214,6 +214,15 @@ impl<R: Rules> World<R> {
             }
         }
         Ok(next)
+    }
+
+    /// The same state, by the numbers of local states that were told apart: equal exactly if the states are.
+    pub(crate) fn settle(&mut self, state: State) -> Result<State> {
+        let mut settled = state;
+        for local in &mut settled.locals {
+            *local = self.members.settle(&mut self.post, *local)?;
+        }
+        Ok(settled)
     }
 
     /// An action in words.
