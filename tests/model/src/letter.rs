@@ -55,6 +55,17 @@ impl Letter {
         }
     }
 
+    /// The highest lock of the statements that a proposal rests on, if it is a proposal.
+    pub(crate) fn right(&self) -> Option<Option<Lock>> {
+        match &self.message {
+            Message::Signed(signed) => match &signed.content {
+                Content::Propose { tc, .. } => Some(tc.highest_lock()),
+                _ => None,
+            },
+            Message::Reply { .. } => None,
+        }
+    }
+
     /// Whether it is a STATUS that brings the decision along.
     pub(crate) fn decides(&self) -> bool {
         let Message::Signed(signed) = &self.message else {
@@ -247,7 +258,9 @@ impl Post {
 
     fn reply(&self, reply: &Reply) -> (Option<Digest>, String) {
         match reply {
-            Reply::Decide(decision) => (Some(decision.qc.value), self.certificate(&decision.qc)),
+            Reply::Decide(decision) => {
+                (Some(decision.qc.value), self.certificate(&decision.qc))
+            }
             Reply::Fetch { value, .. } => (Some(*value), self.name(*value)),
             Reply::Value { list, .. } => {
                 let known = self.values.iter().find(|(_, (_, known))| known == list);

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt::{self, Write as _},
+    fmt::Write as _,
     hash::{DefaultHasher, Hash, Hasher},
     rc::Rc,
     sync::Arc,
@@ -99,19 +99,11 @@ pub(crate) struct Members<R: Rules> {
     steps: HashMap<(LocalId, Feed), LocalId>,
     live: HashMap<LocalId, Live<R>>,
     sets: HashMap<Rc<[LetterId]>, u32>,
+    /// The state that each state which was compared is the same as.
+    same: HashMap<LocalId, LocalId>,
+    text: String,
     /// How many inputs cores were fed, repetitions included.
     pub(crate) handled: u64,
-}
-
-/// Hashes text twice.
-struct Prints(DefaultHasher, DefaultHasher);
-
-impl fmt::Write for Prints {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write(text.as_bytes());
-        self.1.write(text.as_bytes());
-        Ok(())
-    }
 }
 
 impl<R: Rules> Members<R> {
@@ -125,6 +117,8 @@ impl<R: Rules> Members<R> {
             steps: HashMap::new(),
             live: HashMap::new(),
             sets: HashMap::new(),
+            same: HashMap::new(),
+            text: String::new(),
             handled: 0,
         }
     }
@@ -149,7 +143,12 @@ impl<R: Rules> Members<R> {
         self.number(member, live, None)
     }
 
-    /// The local state after one more input.
+    /// How many local states were told apart.
+    pub(crate) fn told_apart(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The local state after one more input. It gets a number of its own; see [`Self::settle`].
     pub(crate) fn feed(&mut self, post: &mut Post, id: LocalId, feed: Feed) -> Result<LocalId> {
         if let Some(next) = self.steps.get(&(id, feed)) {
             return Ok(*next);
@@ -254,11 +253,7 @@ impl<R: Rules> Members<R> {
         for fault in step.faults {
             let guilty = fault.member == Some(self.byzantine);
             if !guilty || matches!(fault.kind, FaultKind::Divergence { .. }) {
-                bail!(
-                    "member {member} accuses {:?}: {:?}",
-                    fault.member,
-                    fault.kind
-                );
+                bail!("member {member} accuses {:?}: {:?}", fault.member, fault.kind);
             }
         }
         for effect in step.effects {
@@ -319,43 +314,61 @@ impl<R: Rules> Members<R> {
         live: Live<R>,
         before: Option<(LocalId, Feed)>,
     ) -> Result<LocalId> {
-        let mut prints = Prints(DefaultHasher::new(), DefaultHasher::new());
-        prints.1.write_u8(1);
-        write!(prints, "{:?}", live.core.inspect(self.round))?;
-        for hasher in [&mut prints.0, &mut prints.1] {
-            let rest = (&live.sent, &live.coins, &live.keys.shared, live.late);
-            rest.hash(hasher);
-            (live.published, live.contradiction, live.refused).hash(hasher);
-        }
-        let key = (member, prints.0.finish(), prints.1.finish());
-        let id = match self.ids.get(&key) {
-            Some(id) => *id,
+        let id = LocalId(u32::try_from(self.locals.len())?);
+        let next = u32::try_from(self.sets.len())?;
+        let (sent, sent_number) = match self.sets.get_key_value(live.sent.as_slice()) {
+            Some((sent, number)) => (Rc::clone(sent), *number),
             None => {
-                let id = LocalId(u32::try_from(self.locals.len())?);
                 let sent: Rc<[LetterId]> = live.sent.as_slice().into();
-                let next = u32::try_from(self.sets.len())?;
-                let sent_number = *self.sets.entry(Rc::clone(&sent)).or_insert(next);
-                self.locals.push(Rc::new(Local {
-                    member,
-                    before,
-                    position: live.core.position(self.round),
-                    sent,
-                    sent_number,
-                    shared: live.keys.shared.as_slice().into(),
-                    published: live.published,
-                    contradiction: live.contradiction,
-                    late: live.late,
-                    refused: live.refused,
-                }));
-                self.ids.insert(key, id);
-                id
+                self.sets.insert(Rc::clone(&sent), next);
+                (sent, next)
             }
         };
+        self.locals.push(Rc::new(Local {
+            member,
+            before,
+            position: live.core.position(self.round),
+            sent,
+            sent_number,
+            shared: live.keys.shared.as_slice().into(),
+            published: live.published,
+            contradiction: live.contradiction,
+            late: live.late,
+            refused: live.refused,
+        }));
         if self.live.len() >= LIVE_KEPT {
             self.live.clear();
         }
         self.live.insert(id, live);
         Ok(id)
+    }
+
+    /// The first state that is the same as this one.
+    pub(crate) fn settle(&mut self, post: &mut Post, id: LocalId) -> Result<LocalId> {
+        if let Some(same) = self.same.get(&id) {
+            return Ok(*same);
+        }
+        let live = match self.live.remove(&id) {
+            Some(live) => live,
+            None => self.rebuild(post, id)?,
+        };
+        self.text.clear();
+        write!(self.text, "{:?}", live.core.inspect(self.round))?;
+        let print = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            hasher.write_u8(salt);
+            hasher.write(self.text.as_bytes());
+            let rest = (&live.sent, &live.coins, &live.keys.shared, live.late);
+            rest.hash(&mut hasher);
+            (live.published, live.contradiction, live.refused).hash(&mut hasher);
+            hasher.finish()
+        };
+        let key = (self.get(id).member, print(0), print(1));
+        let same = *self.ids.entry(key).or_insert(id);
+        self.same.insert(id, same);
+        self.same.insert(same, same);
+        self.live.insert(same, live);
+        Ok(same)
     }
 }
 

@@ -4,12 +4,12 @@
 //! Which reductions that takes, and why they lose nothing, is in the documentation of the crate.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Instant,
 };
 
 use anyhow::{Result, bail};
-use touchstone_consensus::{Lock, Rules};
+use touchstone_consensus::Rules;
 use touchstone_types::{MemberId, MessageKind, View};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     judge::{Outcome, Violation},
     letter::{Kind, LetterId},
     member::Feed,
-    world::{Action, BYZANTINE, HONEST, State, World},
+    world::{Action, BYZANTINE, State, World},
 };
 
 /// Which states at the end of a view count as one.
@@ -104,7 +104,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
     /// More states than may be kept, or a core that accuses an honest member.
     pub(crate) fn run(&mut self) -> Result<Option<Found>> {
         let found = self.views()?;
-        self.count.locals = self.world.members.len();
+        self.count.locals = self.world.members.told_apart();
         self.count.letters = self.world.post.len();
         self.count.handled = self.world.members.handled;
         self.count.states = self.seen.len();
@@ -115,12 +115,16 @@ impl<'a, R: Rules> Reduced<'a, R> {
         if let Some(found) = self.view_0()? {
             return Ok(Some(found));
         }
-        self.end(View(0))?;
+        if let Some(found) = self.end(View(0))? {
+            return Ok(Some(found));
+        }
         for view in (1..=self.world.config.views).map(View) {
             if let Some(found) = self.view(view)? {
                 return Ok(Some(found));
             }
-            self.end(view)?;
+            if let Some(found) = self.end(view)? {
+                return Ok(Some(found));
+            }
         }
         Ok(None)
     }
@@ -134,11 +138,6 @@ impl<'a, R: Rules> Reduced<'a, R> {
             }
             for at in 0..self.world.config.active {
                 if let Some(found) = self.stage("PREPARE", |s, run| s.prepare(run, at, late))? {
-                    return Ok(Some(found));
-                }
-            }
-            for at in 0..self.world.config.active {
-                if let Some(found) = self.stage("COMMIT", |s, run| s.commit(run, at, late))? {
                     return Ok(Some(found));
                 }
             }
@@ -167,14 +166,9 @@ impl<'a, R: Rules> Reduced<'a, R> {
             ("late ACK", Self::acknowledge, false),
         ];
         for (name, stage, by_member) in each {
-            let times = if by_member {
-                self.world.config.active
-            } else {
-                1
-            };
+            let times = if by_member { self.world.config.active } else { 1 };
             for at in 0..times {
-                let found =
-                    self.stage(&format!("{name} {view}"), |s, run| stage(s, run, view, at))?;
+                let found = self.stage(&format!("{name} {view}"), |s, run| stage(s, run, view, at))?;
                 if found.is_some() {
                     return Ok(found);
                 }
@@ -196,7 +190,8 @@ impl<'a, R: Rules> Reduced<'a, R> {
                 state,
                 actions: Vec::new(),
             };
-            for run in choices(self, run)? {
+            for mut run in choices(self, run)? {
+                run.state = self.world.settle(run.state)?;
                 if there.contains_key(&run.state) {
                     continue;
                 }
@@ -229,7 +224,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
                 self.since.elapsed().as_secs_f64(),
                 self.frontier.len(),
                 self.seen.len(),
-                self.world.members.len(),
+                self.world.members.told_apart(),
             );
         }
         Ok(None)
@@ -263,94 +258,68 @@ impl<'a, R: Rules> Reduced<'a, R> {
         actions.map(|a| self.world.describe(*a)).collect()
     }
 
-    /// Counts the states at the end of a view, and keeps one of those that nobody can tell apart later.
-    fn end(&mut self, view: View) -> Result<()> {
+    /// Shows everybody every decision that can be shown; counts the states at the end of a view, and keeps one of those that
+    /// nobody can tell apart later.
+    fn end(&mut self, view: View) -> Result<Option<Found>> {
+        let before = self.frontier.clone();
+        if let Some(found) = self.stage(&format!("DECIDE {view}"), Self::decide)? {
+            return Ok(Some(found));
+        }
+        self.frontier = before;
         if self.merge == Merge::View {
             let mut kept = HashSet::new();
             let mut next = Vec::new();
             for (state, trace) in std::mem::take(&mut self.frontier) {
-                if kept.insert(self.essence(state, view)) {
+                if kept.insert(self.world.essence(state, view)) {
                     next.push((state, trace));
                 }
             }
             self.frontier = next;
         }
         self.count.ends.push(self.frontier.len());
-        Ok(())
-    }
-
-    /// All that later views depend on.
-    fn essence(&mut self, state: State, view: View) -> Essence {
-        let kind = if view == View(0) {
-            MessageKind::Timeout
-        } else {
-            MessageKind::Status
-        };
-        let outcome = self.world.outcome(state);
-        let letters = self.world.letters(state);
-        let statements = letters.iter().filter(|(_, l)| l.is(kind, view));
-        let statements = statements
-            .map(|(_, l)| (l.from, self.named(l.lock()), l.decides()))
-            .collect();
-        let locks = self.world.judged(state);
-        let locks = locks
-            .locks
-            .iter()
-            .map(|(view, value)| (*view, self.world.post.name(*value)));
-        let locks = locks.collect();
-        let places = (0..HONEST).map(|at| {
-            let local = self.world.local(state, at);
-            local.position.map(|p| (p.view, p.coin_known, p.timed_out))
-        });
-        Essence {
-            places: places.collect(),
-            statements,
-            locks,
-            coin_open: self.world.coin_is_open(&letters, view),
-            outcome,
+        if self.progress {
+            eprintln!("            at the end of view {view}: {} states that differ", self.frontier.len());
         }
-    }
-
-    fn named(&self, lock: Option<Lock>) -> Option<(View, String)> {
-        lock.map(|l| (l.view, self.world.post.name(l.value)))
+        Ok(None)
     }
 
     // ---- What a run can do.
 
+    /// Gives a member a letter; whatever it asks for in return is brought at once.
     fn feed(&mut self, run: &mut Run, at: usize, letter: LetterId) -> Result<()> {
-        let action = Action::Feed(at, Feed::Letter(letter));
-        let next = self.world.act(run.state, action)?;
-        if next != run.state {
-            run.state = next;
-            run.actions.push(action);
-            self.fetch(run, at)?;
+        let before = self.world.local(run.state, at).sent.clone();
+        self.hand(run, at, letter)?;
+        let after = self.world.local(run.state, at).sent.clone();
+        if before.len() == after.len() {
+            return Ok(());
+        }
+        for id in after.iter().filter(|id| before.binary_search(id).is_err()) {
+            let asked = self.world.post.get(*id);
+            if asked.kind != Kind::Fetch {
+                continue;
+            }
+            for to in asked.to.iter().filter(|to| usize::from(to.0) != at) {
+                if to == BYZANTINE {
+                    let letters = self.world.letters(run.state);
+                    if let Some(answer) = self.world.serve(&letters, &asked) {
+                        self.hand(run, at, answer)?;
+                    }
+                } else {
+                    self.ask(run, at, usize::from(to.0), *id)?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Whatever a member asked for is brought at once.
-    fn fetch(&mut self, run: &mut Run, at: usize) -> Result<()> {
-        let letters = self.world.letters(run.state);
-        for (id, asked) in &letters {
-            if asked.kind != Kind::Fetch || usize::from(asked.from.0) != at {
-                continue;
-            }
-            for to in asked.to.iter() {
-                if to == BYZANTINE {
-                    if let Some(answer) = self.world.serve(&letters, asked) {
-                        self.hand(run, at, answer)?;
-                    }
-                } else if usize::from(to.0) != at {
-                    self.hand(run, usize::from(to.0), *id)?;
-                }
-            }
-        }
-        for (id, letter) in self.world.letters(run.state) {
-            if letter.kind == Kind::Value && usize::from(letter.from.0) != at {
-                let me = MemberId(u16::try_from(at)?);
-                if letter.to.contains(me) {
-                    self.hand(run, at, id)?;
-                }
+    /// Brings a FETCH to a member and its answer back.
+    fn ask(&mut self, run: &mut Run, at: usize, to: usize, letter: LetterId) -> Result<()> {
+        let before = self.world.local(run.state, to).sent.clone();
+        self.hand(run, to, letter)?;
+        let after = self.world.local(run.state, to).sent.clone();
+        for id in after.iter().filter(|id| before.binary_search(id).is_err()) {
+            if self.world.post.get(*id).kind == Kind::Value {
+                self.hand(run, at, *id)?;
             }
         }
         Ok(())
@@ -358,11 +327,8 @@ impl<'a, R: Rules> Reduced<'a, R> {
 
     fn hand(&mut self, run: &mut Run, at: usize, letter: LetterId) -> Result<()> {
         let action = Action::Feed(at, Feed::Letter(letter));
-        let next = self.world.act(run.state, action)?;
-        if next != run.state {
-            run.state = next;
-            run.actions.push(action);
-        }
+        run.state = self.world.act(run.state, action)?;
+        run.actions.push(action);
         Ok(())
     }
 
@@ -402,6 +368,24 @@ impl<'a, R: Rules> Reduced<'a, R> {
         }
     }
 
+    /// Every member that is undecided gets every decision that can be shown.
+    fn decide(&mut self, run: Run) -> Result<Vec<Run>> {
+        let letters = self.world.letters(run.state);
+        let decisions = self.world.decisions(run.state, &letters);
+        let mut out = Vec::new();
+        for (_, decision) in decisions {
+            let id = self.world.show(decision);
+            let mut next = run.clone();
+            for at in 0..self.world.config.active {
+                if self.is_undecided(&next, at) {
+                    self.feed(&mut next, at, id)?;
+                }
+            }
+            out.push(next);
+        }
+        Ok(out)
+    }
+
     // ---- View 0.
 
     fn propose_0(&mut self, run: Run, at: usize, late: bool) -> Result<Vec<Run>> {
@@ -419,26 +403,13 @@ impl<'a, R: Rules> Reduced<'a, R> {
         for id in proposals {
             let mut next = run.clone();
             self.feed(&mut next, at, id)?;
-            out.extend(
-                self.perhaps(run.clone(), next, at, late)
-                    .into_iter()
-                    .skip(1),
-            );
+            out.extend(self.perhaps(run.clone(), next, at, late).into_iter().skip(1));
         }
         Ok(out)
     }
 
     /// A quorum of PREPARE or nothing.
     fn prepare(&mut self, run: Run, at: usize, late: bool) -> Result<Vec<Run>> {
-        self.quorum_0(run, at, late, MessageKind::Prepare)
-    }
-
-    /// A quorum of COMMIT or nothing.
-    fn commit(&mut self, run: Run, at: usize, _: bool) -> Result<Vec<Run>> {
-        self.quorum_0(run, at, false, MessageKind::Commit)
-    }
-
-    fn quorum_0(&mut self, run: Run, at: usize, late: bool, kind: MessageKind) -> Result<Vec<Run>> {
         let mut out = vec![run.clone()];
         if !self.is_undecided(&run, at) {
             return Ok(out);
@@ -448,7 +419,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
             let own: Vec<_> = self.world.says(run.state).to_vec();
             let fits = |id: &LetterId| {
                 let letter = self.world.post.get(*id);
-                letter.is(kind, View(0)) && letter.value == Some(value)
+                letter.is(MessageKind::Prepare, View(0)) && letter.value == Some(value)
             };
             let votes: Vec<_> = own
                 .into_iter()
@@ -463,11 +434,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
             for vote in votes.into_iter().take(quorum) {
                 self.feed(&mut next, at, vote)?;
             }
-            out.extend(
-                self.perhaps(run.clone(), next, at, late)
-                    .into_iter()
-                    .skip(1),
-            );
+            out.extend(self.perhaps(run.clone(), next, at, late).into_iter().skip(1));
         }
         Ok(out)
     }
@@ -539,25 +506,18 @@ impl<'a, R: Rules> Reduced<'a, R> {
     fn jump(&mut self, run: Run, view: View, at: usize) -> Result<Vec<Run>> {
         let mut out = vec![run.clone()];
         let position = self.world.local(run.state, at).position;
-        let behind = position.is_some_and(|p| p.view < view && p.decided.is_none());
-        if !behind {
+        // Whoever knows the coin of the view before, or is in view 0 before view 1, enters by statements as well.
+        let drawn = position.is_some_and(|p| {
+            let by_statements = p.view.next() == view && (p.coin_known || p.view == View(0));
+            p.view < view && p.decided.is_none() && !by_statements
+        });
+        if !drawn {
             return Ok(out);
         }
         let letters = self.world.letters(run.state);
         let proposals = World::<R>::of_kind(&letters, MessageKind::Propose, view);
         for entry in self.entries(&run, view) {
-            let same = proposals.iter().find(|(_, l)| {
-                let lock = entry.lock.map(|lock| lock.value);
-                match &l.message {
-                    touchstone_consensus::Message::Signed(s) => match &s.content {
-                        touchstone_consensus::Content::Propose { tc, .. } => {
-                            tc.highest_lock() == entry.lock
-                        }
-                        _ => false,
-                    },
-                    touchstone_consensus::Message::Reply { .. } => lock.is_none(),
-                }
-            });
+            let same = proposals.iter().find(|(_, l)| l.right() == Some(entry.lock));
             let own = self.world.proposal(&letters, &entry);
             for id in same.map(|(id, _)| *id).into_iter().chain(own) {
                 let mut next = run.clone();
@@ -570,7 +530,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
         Ok(out)
     }
 
-    /// The Byzantine member proposes to all, by one of its rights, or nothing.
+    /// The Byzantine member proposes to all: if it will be elected, by any of its rights or nothing; otherwise something.
     fn byzantine_proposal(&mut self, run: Run, view: View, _: usize) -> Result<Vec<Run>> {
         let letters = self.world.letters(run.state);
         let present = self.present(&run, view);
@@ -588,6 +548,9 @@ impl<'a, R: Rules> Reduced<'a, R> {
                 self.feed(&mut next, *at, id)?;
             }
             out.push(next);
+            if !leads {
+                break;
+            }
         }
         if out.is_empty() {
             out.push(run);
@@ -665,11 +628,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
             if Some(from) == leader {
                 let mut next = run.clone();
                 self.feed(&mut next, at, id)?;
-                out.extend(
-                    self.perhaps(run.clone(), next, at, true)
-                        .into_iter()
-                        .skip(1),
-                );
+                out.extend(self.perhaps(run.clone(), next, at, true).into_iter().skip(1));
             }
         }
         Ok(out)
@@ -718,9 +677,13 @@ impl<'a, R: Rules> Reduced<'a, R> {
 
     /// A member learns who was elected, or not.
     fn elect(&mut self, run: Run, view: View, at: usize) -> Result<Vec<Run>> {
-        let mut out = vec![run.clone()];
         if !self.present(&run, view).contains(&at) {
-            return Ok(out);
+            return Ok(vec![run]);
+        }
+        // As long as nobody leaves a view without its coin, one who does not learn it is one whose STATUS nobody gets.
+        let mut out = Vec::new();
+        if !R::WAIT_FOR_COIN {
+            out.push(run.clone());
         }
         let mut next = run;
         let byzantine = self.world.coin_letter(view);
@@ -735,16 +698,3 @@ impl<'a, R: Rules> Reduced<'a, R> {
         Ok(out)
     }
 }
-
-/// What two states must share to be one at the end of a view.
-#[derive(PartialEq, Eq, Hash)]
-struct Essence {
-    places: Vec<Option<(View, bool, bool)>>,
-    statements: BTreeSet<(MemberId, Option<(View, String)>, bool)>,
-    locks: BTreeSet<(View, String)>,
-    coin_open: bool,
-    outcome: Outcome,
-}
-
-/// Names with how many states bear them.
-pub(crate) type Tally = BTreeMap<String, usize>;

@@ -143,7 +143,7 @@ impl<R: Rules> World<R> {
                 state = self.act(state, action)?;
             }
         }
-        self.start = state;
+        self.start = self.settle(state)?;
         self.setup = setup;
         Ok(())
     }
@@ -216,6 +216,15 @@ impl<R: Rules> World<R> {
         Ok(next)
     }
 
+    /// The same state, by the numbers of local states that were told apart: equal exactly if the states are.
+    pub(crate) fn settle(&mut self, state: State) -> Result<State> {
+        let mut settled = state;
+        for local in &mut settled.locals {
+            *local = self.members.settle(&mut self.post, *local)?;
+        }
+        Ok(settled)
+    }
+
     /// An action in words.
     pub(crate) fn describe(&self, action: Action) -> String {
         match action {
@@ -242,8 +251,7 @@ impl<R: Rules> World<R> {
         kind: MessageKind,
         view: View,
     ) -> Vec<(LetterId, Arc<Letter>)> {
-        let fits =
-            |(_, l): &&(LetterId, Arc<Letter>)| l.kind == Kind::Signed(kind) && l.view == view;
+        let fits = |(_, l): &&(LetterId, Arc<Letter>)| l.kind == Kind::Signed(kind) && l.view == view;
         letters.iter().filter(fits).cloned().collect()
     }
 }
