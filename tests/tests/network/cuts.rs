@@ -1,11 +1,12 @@
 //! Links that are cut in one direction, and a committee that is cut in two.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::time::sleep;
+use touchstone_tests::relay::Impairment;
 use touchstone_types::Round;
 
-use crate::story::Story;
+use crate::story::{DELAY, Story};
 
 const INTERVAL_MS: u64 = 500;
 /// Longer than links live without a sign of life, so that they must be set up anew.
@@ -105,4 +106,46 @@ async fn two_halves_sign_nothing_and_go_on_together() {
         assert!(after < before + GROWTH_KIB_MAX, "member {member}");
     }
     story.end().await;
+}
+
+/// One of three members that must all sign hears the others' COMMITs before their PREPAREs: it commits last, and has the
+/// signature at that moment. The others need its COMMIT all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_commits_last_tells_the_others() {
+    let mut story = Story::begin("last to commit", 4, 1_000, 46).await;
+    story.network.relay().impair_all(Impairment {
+        delay: DELAY,
+        ..Impairment::default()
+    });
+    story.network.member(3).kill().await.expect("killed");
+    let (late, others) = (0, [1, 2]);
+    let three = [0, 1, 2];
+    let first = story.in_a_row(2, &three).await;
+    let clock = story.network.clock();
+    for round in (first.0..first.0 + 5).map(Round) {
+        // The third of the round's four messages, while it leaves.
+        let third = Duration::from_millis(clock.start_ms(round)) + 2 * DELAY;
+        for (time, is_cut) in [(third - DELAY / 4, true), (third + DELAY / 2, false)] {
+            sleep(time.saturating_sub(unix_time())).await;
+            for other in others {
+                let relay = story.network.relay();
+                let done = if is_cut {
+                    relay.cut(other, late)
+                } else {
+                    relay.mend(other, late)
+                };
+                done.expect("a link");
+            }
+        }
+    }
+    story
+        .none_missed(first, first.saturating_add(5), &three)
+        .await;
+    story.end().await;
+}
+
+fn unix_time() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
 }

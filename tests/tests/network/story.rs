@@ -17,9 +17,9 @@ use touchstone_types::{MemberId, Round};
 
 /// Longer than anything may take, so that a failure ends.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-const DELAY: Duration = Duration::from_millis(50);
+pub(crate) const DELAY: Duration = Duration::from_millis(50);
 /// A round that took longer is told of.
-const STRAGGLER_MS: u64 = 1_000;
+const STRAGGLER_MS: u64 = 700;
 /// Rounds that must follow each other before a story begins.
 const WARM_UP: u64 = 3;
 
