@@ -62,7 +62,6 @@ const LAYERS: &[(&str, &str, Option<&[&str]>)] = &[
     ("deploy/devnet", "touchstone-devnet", None),
     ("tests", "touchstone-tests", None),
     ("tests/sim", "touchstone-sim", Some(CORE)),
-    ("tests/model", "touchstone-model", Some(CORE)),
     ("tests/fuzz", "touchstone-fuzz", Some(CORE)),
     ("tests/bench", "touchstone-bench", Some(CORE)),
 ];

@@ -78,10 +78,7 @@ impl<R: Rules> World<R> {
         let locks = self.locks(state, &letters, View(self.config.views));
         let judged = Rc::new(Judged {
             decidable: decisions.into_iter().map(|(value, _)| value).collect(),
-            locks: locks
-                .iter()
-                .map(|p| (p.lock().view, p.lock().value))
-                .collect(),
+            locks: locks.iter().map(|p| (p.lock().view, p.lock().value)).collect(),
         });
         self.judged.insert(soup, Rc::clone(&judged));
         judged
@@ -158,10 +155,7 @@ impl<R: Rules> World<R> {
             .collect::<Vec<_>>();
         named.sort_by_key(|value| self.post.name(*value));
         let name = named.first().map(|value| self.post.name(*value));
-        name.map_or_else(
-            || statement.to_string(),
-            |name| format!("the report of {name}"),
-        )
+        name.map_or_else(|| statement.to_string(), |name| format!("the report of {name}"))
     }
 
     /// The report that a value stands for.

@@ -1,11 +1,4 @@
 //! A model checker for the shipped consensus core.
-#![allow(
-    dead_code,
-    clippy::needless_pass_by_value,
-    unused_qualifications,
-    reason = "a branch is given away by whoever explores it, also where its parts are only looked at"
-)]
-
 mod byzantine;
 mod essence;
 mod judge;
@@ -14,26 +7,13 @@ mod member;
 mod reduced;
 mod symbols;
 mod world;
-pub fn try_it<R: touchstone_consensus::Rules>(
-    leads: bool,
-    views: u32,
-    active: usize,
-    merge: reduced::Merge,
-) {
-    let mut w = world::World::<R>::new(world::Config {
-        byzantine_leads: leads,
-        views,
-        active,
-    })
-    .unwrap();
+pub fn try_it<R: touchstone_consensus::Rules>(leads: bool, views: u32, active: usize, merge: reduced::Merge) {
+    let mut w = world::World::<R>::new(world::Config { byzantine_leads: leads, views, active }).unwrap();
     let mut r = reduced::Reduced::new(&mut w, merge, 20_000_000);
     r.progress = true;
     match r.run() {
         Ok(None) => println!("none {:?}", r.count),
-        Ok(Some(f)) => {
-            println!("{:?}\n{}", f.violation, f.schedule.join("\n"));
-            println!("{:?}", r.count)
-        }
+        Ok(Some(f)) => { println!("{:?}\n{}", f.violation, f.schedule.join("\n")); println!("{:?}", r.count) }
         Err(e) => println!("{e:#}"),
     }
 }

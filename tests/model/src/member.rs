@@ -253,11 +253,7 @@ impl<R: Rules> Members<R> {
         for fault in step.faults {
             let guilty = fault.member == Some(self.byzantine);
             if !guilty || matches!(fault.kind, FaultKind::Divergence { .. }) {
-                bail!(
-                    "member {member} accuses {:?}: {:?}",
-                    fault.member,
-                    fault.kind
-                );
+                bail!("member {member} accuses {:?}: {:?}", fault.member, fault.kind);
             }
         }
         for effect in step.effects {

@@ -166,14 +166,9 @@ impl<'a, R: Rules> Reduced<'a, R> {
             ("late ACK", Self::acknowledge, false),
         ];
         for (name, stage, by_member) in each {
-            let times = if by_member {
-                self.world.config.active
-            } else {
-                1
-            };
+            let times = if by_member { self.world.config.active } else { 1 };
             for at in 0..times {
-                let found =
-                    self.stage(&format!("{name} {view}"), |s, run| stage(s, run, view, at))?;
+                let found = self.stage(&format!("{name} {view}"), |s, run| stage(s, run, view, at))?;
                 if found.is_some() {
                     return Ok(found);
                 }
@@ -283,10 +278,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
         }
         self.count.ends.push(self.frontier.len());
         if self.progress {
-            eprintln!(
-                "            at the end of view {view}: {} states that differ",
-                self.frontier.len()
-            );
+            eprintln!("            at the end of view {view}: {} states that differ", self.frontier.len());
         }
         Ok(None)
     }
@@ -411,11 +403,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
         for id in proposals {
             let mut next = run.clone();
             self.feed(&mut next, at, id)?;
-            out.extend(
-                self.perhaps(run.clone(), next, at, late)
-                    .into_iter()
-                    .skip(1),
-            );
+            out.extend(self.perhaps(run.clone(), next, at, late).into_iter().skip(1));
         }
         Ok(out)
     }
@@ -446,11 +434,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
             for vote in votes.into_iter().take(quorum) {
                 self.feed(&mut next, at, vote)?;
             }
-            out.extend(
-                self.perhaps(run.clone(), next, at, late)
-                    .into_iter()
-                    .skip(1),
-            );
+            out.extend(self.perhaps(run.clone(), next, at, late).into_iter().skip(1));
         }
         Ok(out)
     }
@@ -533,9 +517,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
         let letters = self.world.letters(run.state);
         let proposals = World::<R>::of_kind(&letters, MessageKind::Propose, view);
         for entry in self.entries(&run, view) {
-            let same = proposals
-                .iter()
-                .find(|(_, l)| l.right() == Some(entry.lock));
+            let same = proposals.iter().find(|(_, l)| l.right() == Some(entry.lock));
             let own = self.world.proposal(&letters, &entry);
             for id in same.map(|(id, _)| *id).into_iter().chain(own) {
                 let mut next = run.clone();
@@ -646,11 +628,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
             if Some(from) == leader {
                 let mut next = run.clone();
                 self.feed(&mut next, at, id)?;
-                out.extend(
-                    self.perhaps(run.clone(), next, at, true)
-                        .into_iter()
-                        .skip(1),
-                );
+                out.extend(self.perhaps(run.clone(), next, at, true).into_iter().skip(1));
             }
         }
         Ok(out)

@@ -251,8 +251,7 @@ impl<R: Rules> World<R> {
         kind: MessageKind,
         view: View,
     ) -> Vec<(LetterId, Arc<Letter>)> {
-        let fits =
-            |(_, l): &&(LetterId, Arc<Letter>)| l.kind == Kind::Signed(kind) && l.view == view;
+        let fits = |(_, l): &&(LetterId, Arc<Letter>)| l.kind == Kind::Signed(kind) && l.view == view;
         letters.iter().filter(fits).cloned().collect()
     }
 }
