@@ -26,7 +26,7 @@ fn campaign(nodes: u16, runs: u64, real_crypto: bool) -> Report {
 #[test]
 fn random_adversaries_neither_split_nor_stop_the_round_and_every_rule_fires() {
     let mut coverage = Coverage::default();
-    for (nodes, runs) in [(4, 4_000), (7, 1_000)] {
+    for (nodes, runs) in [(4, 16_000), (7, 3_800), (16, 200)] {
         let report = campaign(nodes, runs, false);
         coverage.add(&report.coverage);
     }
@@ -41,37 +41,47 @@ fn real_signatures_give_the_same_verdict() {
 }
 
 #[test]
-fn without_faults_the_signature_is_there_after_eleven_delays() {
-    for nodes in [4, 7, 16] {
+fn without_faults_everybody_holds_the_signature_after_four_delays() {
+    for nodes in [4, 7, 16, 31, 64, 100] {
         let options = Options {
             nodes,
-            runs: 10,
+            runs: 2,
             good_case: true,
             ..Options::default()
         };
         let report = mutants::run_sound(&options).expect("a committee");
-        assert_eq!(report.passed, 10, "{:#?}", report.failures);
-        // Two to leave view 0, six in a view that decides, three to sign; each further view adds to the mean.
-        let fastest = Report::in_delays(report.delays_us.min as f64);
-        assert!(
-            (10.0..11.5).contains(&fastest),
-            "{nodes} members: {fastest} delays"
-        );
+        assert_eq!(report.passed, 2, "{:#?}", report.failures);
+        let delays =
+            [report.delays_us.min, report.delays_us.max].map(|us| Report::in_delays(us as f64));
+        assert_eq!(delays, [4.0, 4.0], "{nodes} members");
     }
 }
 
-/// The mutants that random schedules catch; docs/protocol.md says which ones need a schedule of their own, and why.
+/// The mutants that chance finds soon; docs/protocol.md names them all.
+///
+/// Each is caught by the very distribution of faults that the real core withstands, within so many runs.
 #[test]
 fn a_core_with_a_rule_dropped_is_caught() {
-    for name in [
-        "no-lock-report",
-        "votes-twice",
-        "no-answers",
-        "forgets-far-views",
-        "no-fence",
-    ] {
+    const WITHIN: &[(&str, u64)] = &[
+        ("speculates-everywhere", 6_000),
+        ("goes-on-after-timeout", 6_000),
+        ("prepares-twice", 6_000),
+        ("trusts-prepares", 6_000),
+        ("no-lock-report", 6_000),
+        ("shares-before-coin", 6_000),
+        ("opens-coin-at-once", 6_000),
+        ("votes-twice", 6_000),
+        ("no-answers", 6_000),
+        ("never-asks", 6_000),
+        ("waits-for-no-feed", 6_000),
+        ("fixed-leaders", 6_000),
+        ("no-fence", 6_000),
+        ("small-quorum", 6_000),
+        ("low-threshold", 6_000),
+    ];
+    for (name, runs) in WITHIN {
         let options = Options {
-            runs: 6_000,
+            runs: *runs,
             stop_early: true,
             ..Options::default()
         };
