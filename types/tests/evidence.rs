@@ -146,7 +146,7 @@ fn a_share_in_a_commit_comes_with_the_value_that_was_voted_for() {
     let wrong = Err(EvidenceError::Mismatch("the body"));
     assert_eq!(commit([8; 32], &extra).check_form(), wrong);
     assert_eq!(commit(value.0, &extra[1..]).check_form(), wrong);
-    let bare = evidence((header, extra.clone(), session.clone()));
+    let bare = evidence((header, extra, session.clone()));
     assert_eq!(bare.check_form(), wrong);
     let short = evidence((header, vec![1; 31], session.clone()));
     assert_eq!(short.check_form(), wrong);
@@ -194,7 +194,8 @@ fn headers_that_say_the_same_or_are_of_two_slots_contradict_nothing() {
 #[test]
 fn parts_of_a_bad_share_that_do_not_belong_together_are_named() {
     type Parts = (Header, Vec<u8>, SigningSession);
-    let cases: [(&str, fn(&mut Parts)); 8] = [
+    type Change = fn(&mut Parts);
+    let cases: [(&str, Change); 8] = [
         ("the body", |(_, body, _)| body.push(0)),
         ("the body", |(header, _, _)| header.kind = MessageKind::Obs),
         ("the session", |(_, _, session)| {
