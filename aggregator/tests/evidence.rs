@@ -87,10 +87,10 @@ async fn what_proves_something_is_stored_once_and_served_newest_first() {
             .collect::<Vec<_>>()
     };
     let (vote_id, share_id) = (json!(vote.id().to_string()), json!(share.id().to_string()));
-    assert_eq!(of("member=3").await, [vote_id.clone()]);
+    assert_eq!(of("member=3").await, vec![vote_id.clone()]);
     assert_eq!(
         of(&format!("round={}", FIRST + 1)).await,
-        [share_id.clone()]
+        vec![share_id.clone()]
     );
     assert_eq!(
         of(&format!("member=3&round={}", FIRST + 1)).await,

@@ -119,12 +119,12 @@ async fn who_contradicts_itself_is_proved_guilty_by_the_pin_alone() {
         let evidence = Evidence::from_bytes(&file.body).expect("evidence");
         assert_eq!(evidence.id().to_string(), id);
     }
-    // The members keep it as files of the same bytes, and nobody else is accused.
+    // Each member keeps what it saw itself, within the same bound, and nobody else is accused.
     for member in 0..CULPRIT {
         let page = net.member_page(member, "/evidence").await;
         let page: Value = serde_json::from_str(&page).expect("JSON");
         let items = page["items"].as_array().expect("a list");
-        assert_eq!(items.len(), 16, "member {member}");
+        assert!((1..=16).contains(&items.len()), "member {member}");
         assert!(items.iter().all(|item| item["member"] == CULPRIT));
     }
     let all = net.get("/v1/evidence?limit=200").await.json();
