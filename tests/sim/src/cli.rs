@@ -68,6 +68,9 @@ struct Arguments {
     /// Print the names of all faults.
     #[arg(long)]
     list_faults: bool,
+    /// Stop at the first run that fails.
+    #[arg(long)]
+    stop_early: bool,
     /// Print the plan and every message of each run.
     #[arg(long)]
     trace: bool,
@@ -210,7 +213,7 @@ fn options(arguments: &Arguments) -> Result<Options> {
         concert: arguments.concert.as_ref().map(concert).transpose()?,
         mode: mode(arguments)?,
         trace: arguments.trace,
-        stop_early: false,
+        stop_early: arguments.stop_early,
         threads: if arguments.trace {
             1
         } else {
