@@ -33,7 +33,7 @@ const INTERVAL_MS: u64 = 1_000_000;
 /// Every timer of view 0 has ended by then, and no round but the first has begun.
 const LATE_US: u64 = 100_000_000;
 /// How many cores are kept alive to be fed further without being rebuilt.
-const LIVE_KEPT: usize = 4_000;
+const LIVE_KEPT: usize = 1_000;
 
 /// The number of a local state.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -253,7 +253,11 @@ impl<R: Rules> Members<R> {
         for fault in step.faults {
             let guilty = fault.member == Some(self.byzantine);
             if !guilty || matches!(fault.kind, FaultKind::Divergence { .. }) {
-                bail!("member {member} accuses {:?}: {:?}", fault.member, fault.kind);
+                bail!(
+                    "member {member} accuses {:?}: {:?}",
+                    fault.member,
+                    fault.kind
+                );
             }
         }
         for effect in step.effects {

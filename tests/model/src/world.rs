@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// The honest members.
-pub const HONEST: usize = 3;
+pub(crate) const HONEST: usize = 3;
 /// The Byzantine member.
-pub const BYZANTINE: MemberId = MemberId(3);
+pub(crate) const BYZANTINE: MemberId = MemberId(3);
 
 /// What is explored.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -251,7 +251,8 @@ impl<R: Rules> World<R> {
         kind: MessageKind,
         view: View,
     ) -> Vec<(LetterId, Arc<Letter>)> {
-        let fits = |(_, l): &&(LetterId, Arc<Letter>)| l.kind == Kind::Signed(kind) && l.view == view;
+        let fits =
+            |(_, l): &&(LetterId, Arc<Letter>)| l.kind == Kind::Signed(kind) && l.view == view;
         letters.iter().filter(fits).cloned().collect()
     }
 }
