@@ -152,12 +152,16 @@ impl<R: Rules> World<R> {
 
     /// A value of the Byzantine member's, to be signed by the first of those with nonces.
     fn new_value(
-        &self,
+        &mut self,
         letters: &Letters,
         view: View,
         nonces: Vec<(MemberId, Vec<touchstone_types::NonceCommitments>)>,
         with_own: bool,
     ) -> Option<(Digest, Arc<Value>)> {
+        let key = (view, nonces, with_own);
+        if let Some(known) = self.own_values.get(&key) {
+            return Some(known.clone());
+        }
         let held = self.observations(letters, with_own);
         let decoded: Vec<_> = held
             .iter()
@@ -174,7 +178,7 @@ impl<R: Rules> World<R> {
             .collect();
         let report = Report::compute(&self.terms, self.round, &contributions).ok()?;
         let threshold = R::signing_threshold(self.committee());
-        let signers = nonces.into_iter().take(threshold);
+        let signers = key.1.iter().cloned().take(threshold);
         let session = SigningSession {
             statement: report.statement,
             signers: signers
@@ -192,7 +196,9 @@ impl<R: Rules> World<R> {
                 digest: session.digest(),
             }),
         };
-        Some((list.hash(self.tag, self.round), Arc::new(list)))
+        let made = (list.hash(self.tag, self.round), Arc::new(list));
+        self.own_values.insert(key, made.clone());
+        Some(made)
     }
 
     fn own_commit(&mut self, value: Digest) -> LetterId {

@@ -213,6 +213,18 @@ impl<R: Rules> World<R> {
         statement
     }
 
+    /// How many values members are locked on and could decide, and how many shares are out: the more, the closer to a violation.
+    pub(crate) fn unrest(&mut self, state: State) -> usize {
+        let locals = (0..HONEST).map(|at| Rc::clone(self.local(state, at)));
+        let locals: Vec<_> = locals.collect();
+        let locks = locals.iter().filter_map(|l| l.position?.lock);
+        let locks: BTreeSet<_> = locks.map(|l| l.value).collect();
+        let shares: usize = locals.iter().map(|l| l.shared.len()).sum();
+        let decidable = self.decidable(state);
+        let all: BTreeSet<_> = locks.union(&decidable).collect();
+        2 * all.len() + shares
+    }
+
     /// What the state amounts to.
     pub(crate) fn outcome(&mut self, state: State) -> Outcome {
         let values = self.decidable(state);

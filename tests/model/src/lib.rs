@@ -66,7 +66,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use touchstone_consensus::{Rules, Sound};
 use touchstone_sim::mutants::{self, Visitor};
 use touchstone_types::MemberId;
@@ -87,6 +87,8 @@ pub struct Options {
     pub merge: Merge,
     /// How many states are kept at most; about four kilobytes each.
     pub states: usize,
+    /// Goes on after each view with so many states only, those with the most locks and shares about: a guided search.
+    pub beam: Option<usize>,
     /// Says on standard error how far it is.
     pub progress: bool,
     /// Keeps what every state amounts to.
@@ -98,6 +100,7 @@ impl Default for Options {
         Self {
             merge: Merge::View,
             states: 2_000_000,
+            beam: None,
             progress: false,
             outcomes: false,
         }
@@ -181,16 +184,27 @@ fn all_coins(views: u32) -> Vec<Vec<MemberId>> {
     all
 }
 
-/// The search without reductions, for each way in which the coins may fall.
+/// The search without reductions, for each way in which the coins may fall, from what comes after a schedule.
 ///
 /// # Errors
-/// A core that accuses an honest member.
-pub fn unreduced(mutant: Option<&str>, config: &Config, limits: Limits) -> Result<Seen> {
-    with_rules(mutant, Unreduced { config, limits })
+/// A line that is none, or a core that accuses an honest member.
+pub fn unreduced(
+    mutant: Option<&str>,
+    config: &Config,
+    after: &[String],
+    limits: Limits,
+) -> Result<Seen> {
+    let search = Unreduced {
+        config,
+        after,
+        limits,
+    };
+    with_rules(mutant, search)
 }
 
 struct Unreduced<'a> {
     config: &'a Config,
+    after: &'a [String],
     limits: Limits,
 }
 
@@ -202,6 +216,10 @@ impl Visitor for Unreduced<'_> {
         let mut all = Seen::default();
         for coins in all_coins(self.config.views) {
             let start = world.with_coins(&coins)?;
+            let (start, done) = world.repeat(start, self.after)?;
+            if done.len() < self.after.len() {
+                bail!("{} of {} lines were possible", done.len(), self.after.len());
+            }
             all = all.and(world.search(start, self.limits)?);
             if all.found.is_some() {
                 break;
@@ -274,7 +292,7 @@ impl Visitor for Repeat<'_> {
 
     fn visit<R: Rules>(self) -> Self::Output {
         let mut world = World::<R>::new(self.config.clone())?;
-        let (state, done) = world.repeat(self.lines)?;
+        let (state, done) = world.repeat(world.start, self.lines)?;
         let violation = world.judge(state);
         Ok((done, violation))
     }

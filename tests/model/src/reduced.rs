@@ -52,6 +52,8 @@ pub struct Count {
     pub depth: usize,
     /// States that were left at the end of each view.
     pub ends: Vec<usize>,
+    /// Whether states were left out.
+    pub beam: bool,
 }
 
 /// What a search found.
@@ -216,6 +218,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
             }
         }
         self.frontier = next;
+        self.world.members.forget();
         if self.options.progress {
             eprintln!(
                 "{:7.1} s  {name:<22} {:>9} states, {:>9} in all, {:>8} local",
@@ -230,7 +233,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
 
     fn traced(&mut self, from: u32, actions: Vec<Action>) -> Result<u32> {
         let most = self.options.states;
-        if self.traces.len() >= most || self.world.members.len() / 4 >= most {
+        if self.traces.len() >= most || self.world.members.told_apart() >= most {
             bail!("more than {most} states: give it more with --states, or explore fewer views");
         }
         let depth = self.traces.get(from as usize).map_or(0, |(.., d)| *d);
@@ -271,6 +274,17 @@ impl<'a, R: Rules> Reduced<'a, R> {
                 }
             }
             self.frontier = next;
+        }
+        if let Some(beam) = self.options.beam.filter(|beam| *beam < self.frontier.len()) {
+            self.count.beam = true;
+            let all = std::mem::take(&mut self.frontier);
+            let mut all: Vec<_> = all
+                .into_iter()
+                .map(|s| (self.world.unrest(s.0), s))
+                .collect();
+            // The sort is stable: of equals the first ones stay.
+            all.sort_by_key(|(unrest, _)| std::cmp::Reverse(*unrest));
+            self.frontier = all.into_iter().take(beam).map(|(_, s)| s).collect();
         }
         self.count.ends.push(self.frontier.len());
         if self.options.progress {

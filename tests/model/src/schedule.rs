@@ -45,12 +45,12 @@ impl<R: Rules> World<R> {
         Ok(fitting.next().map(|id| Action::Feed(at, Feed::Letter(id))))
     }
 
-    /// Repeats a schedule from the start; what comes of it, and which lines were possible.
+    /// Repeats a schedule from some state; what comes of it, and which lines were possible.
     ///
     /// # Errors
     /// A line that is none.
-    pub(crate) fn repeat(&mut self, lines: &[String]) -> Result<(State, Vec<String>)> {
-        let mut state = self.start;
+    pub(crate) fn repeat(&mut self, from: State, lines: &[String]) -> Result<(State, Vec<String>)> {
+        let mut state = from;
         let mut done = Vec::new();
         for line in lines {
             if let Some(action) = self.parse(state, line)? {
@@ -66,7 +66,7 @@ impl<R: Rules> World<R> {
     }
 
     fn breaks(&mut self, lines: &[String], property: Property) -> Result<Option<Vec<String>>> {
-        let (state, done) = self.repeat(lines)?;
+        let (state, done) = self.repeat(self.start, lines)?;
         let violation: Option<Violation> = self.judge(state);
         Ok(violation.filter(|v| v.property == property).map(|_| done))
     }

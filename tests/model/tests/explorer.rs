@@ -67,7 +67,7 @@ fn the_reduced_search_sees_all_that_the_unreduced_one_sees() {
         states: 1_000_000,
         time: Duration::from_secs(600),
     };
-    let full = unreduced(None, &config(0, 2), limits).expect("a search");
+    let full = unreduced(None, &config(0, 2), &[], limits).expect("a search");
     assert!(full.complete && full.found.is_none());
     assert!(full.states > 1_000);
     assert_eq!(cross_check(&reduced, &full), (Vec::new(), Vec::new()));
