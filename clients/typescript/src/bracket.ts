@@ -2,7 +2,9 @@ import { PolicyError } from "./errors.js";
 import { readUint, type Uint } from "./uint.js";
 import type { VerifiedUpdate } from "./verified-update.js";
 
-const MAKER = Symbol("only verifyAt makes brackets");
+const MAKER = Symbol("what only this file has");
+
+let make: (fields: BracketFields) => Bracket;
 
 interface BracketFields {
   readonly beforeDigest: string;
@@ -27,8 +29,11 @@ export class Bracket {
   /** How many rounds the two updates are apart: 1 where no round can stand between them. */
   readonly gap: bigint;
 
-  /** @internal */
-  constructor(maker: symbol, fields: BracketFields) {
+  static {
+    make = (fields) => new Bracket(MAKER, fields);
+  }
+
+  private constructor(maker: symbol, fields: BracketFields) {
     if (maker !== MAKER) throw new TypeError("only verifyAt makes a Bracket");
     this.beforeDigest = fields.beforeDigest;
     this.beforeRound = fields.beforeRound;
@@ -55,7 +60,7 @@ export function verifyAt(before: VerifiedUpdate, after: VerifiedUpdate, instantM
     const range = `from ${before.timestampMs} to before ${after.timestampMs}`;
     throw new PolicyError("not-around", `${instant} does not lie ${range}, the times of the two updates`);
   }
-  return new Bracket(MAKER, {
+  return make({
     beforeDigest: before.statement.digest,
     beforeRound: before.round,
     instantMs: instant,

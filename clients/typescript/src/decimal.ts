@@ -53,8 +53,4 @@ export class Decimal {
   valueOf(): never {
     throw new TypeError("a Decimal is no number: use compare(), toFloat(), toString() or a template literal");
   }
-
-  get [Symbol.toStringTag](): string {
-    return "Decimal";
-  }
 }

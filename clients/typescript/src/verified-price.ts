@@ -25,6 +25,8 @@ export interface PriceFields {
   readonly observers: number;
 }
 
+let make: (fields: PriceFields) => VerifiedPrice;
+
 /** A price with everything that the group signed about it. `VerifiedUpdate.price` makes them. */
 export class VerifiedPrice implements PriceFields {
   readonly feed: string;
@@ -38,8 +40,11 @@ export class VerifiedPrice implements PriceFields {
   readonly observedAtMs: bigint;
   readonly observers: number;
 
-  /** @internal */
-  constructor(fields: PriceFields) {
+  static {
+    make = (fields) => new VerifiedPrice(fields);
+  }
+
+  private constructor(fields: PriceFields) {
     this.feed = fields.feed;
     this.price = fields.price;
     this.low = fields.low;
@@ -68,4 +73,12 @@ export class VerifiedPrice implements PriceFields {
       observers: this.observers,
     };
   }
+}
+
+/**
+ * What a verified update makes of a leaf once the policy was satisfied.
+ * @internal
+ */
+export function verifiedPrice(fields: PriceFields): VerifiedPrice {
+  return make(fields);
 }

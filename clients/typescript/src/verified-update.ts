@@ -6,9 +6,11 @@ import { statusNames, statusText, type StatusName } from "./status.js";
 import type { Statement } from "./statement.js";
 import type { SuiteName } from "./suite.js";
 import type { PriceUpdate } from "./update.js";
-import { VerifiedPrice } from "./verified-price.js";
+import { type VerifiedPrice, verifiedPrice } from "./verified-price.js";
 
-const MAKER = Symbol("only a verifier makes verified updates");
+const MAKER = Symbol("what only this file has");
+
+let make: (update: PriceUpdate) => VerifiedUpdate;
 
 /**
  * A price update that the pinned network signed.
@@ -22,8 +24,11 @@ export class VerifiedUpdate {
   /** The feeds that the update holds, in the order of their leaves. */
   readonly feeds: readonly string[];
 
-  /** @internal */
-  constructor(maker: symbol, update: PriceUpdate) {
+  static {
+    make = (update) => new VerifiedUpdate(MAKER, update);
+  }
+
+  private constructor(maker: symbol, update: PriceUpdate) {
     if (maker !== MAKER) throw new TypeError("only a Verifier makes a VerifiedUpdate");
     const { root: _root, message: _message, ...statement } = update.statement;
     this.#update = update;
@@ -75,7 +80,7 @@ export class VerifiedUpdate {
     checkUpdate(terms, this);
     checkLeaf(terms, leaf);
     if (isUnavailable(leaf)) throw new PolicyError("unavailable", `${feed} has no price (${statusText(leaf.status)})`);
-    return new VerifiedPrice({
+    return verifiedPrice({
       feed: leaf.feed,
       price: new Decimal(leaf.price, leaf.exponent),
       low: new Decimal(leaf.low, leaf.exponent),
@@ -94,7 +99,10 @@ export class VerifiedUpdate {
   }
 }
 
-/** @internal */
+/**
+ * What a verifier makes of an update once everything was checked.
+ * @internal
+ */
 export function verified(update: PriceUpdate): VerifiedUpdate {
-  return new VerifiedUpdate(MAKER, update);
+  return make(update);
 }
