@@ -15,7 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from touchstone_client import GroupKey, Status, Suite, Verifier, _merkle, _secp256k1
+from touchstone_client import GroupKey, Status, Suite, Verifier, _manifest, _merkle, _secp256k1
 from touchstone_client._update import Entry, Leaf, Statement
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -120,6 +120,31 @@ def with_status(status: Status) -> Leaf:
     return replace(leaf(), status=status)
 
 
+def pin(suites: Sequence[Suite] = tuple(Suite)) -> dict[str, Any]:
+    """A pin of a network of one member, whose group is :data:`GROUP`."""
+    manifest = vector("pin/network.json")["genesis_manifest"]
+    member = Ed25519PrivateKey.from_private_bytes(bytes([3]) * 32)
+    identity = member.public_key().public_bytes_raw().hex()
+    manifest |= {
+        "f": 0,
+        "suites": [suite.value for suite in suites],
+        "members": [{"id": 0, "identity": identity, "address": "127.0.0.1:9000"}],
+    }
+    keys = {key.suite: key.to_bytes().hex() for key in GROUP.keys}
+    record = {
+        "epoch": 0,
+        "manifest_hash": _manifest.manifest_hash(manifest).hex(),
+        "keys": [{"suite": s.value, "group_key": keys[s], "verifying_shares": [keys[s]]} for s in suites],
+        "coin_key": "00" * 32,
+        "coin_shares": ["00" * 32],
+        "transcript": "00" * 32,
+    }
+    digest = _manifest.record_digest(record)
+    record["member_signatures"] = [member.sign(b"touchstone/eid/1" + digest).hex()]
+    record["group_signatures"] = [{"suite": s.value, "signature": GROUP.sign(digest, s).hex()} for s in suites]
+    return {"genesis_manifest": manifest, "genesis_record": record}
+
+
 def as_json(data: bytes) -> bytes:
     """An answer of the API: what is not signed lies."""
     return json.dumps({"price": "1.0", "update": base64.b64encode(data).decode()}).encode()
@@ -143,7 +168,7 @@ def serve(handler: Handler) -> Iterator[Server]:
     class Requests(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.0"
 
-        def do_GET(self) -> None:  # noqa: N802 - the name that the library calls
+        def do_GET(self) -> None:
             seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
             with contextlib.suppress(ConnectionError):
                 handler(self)

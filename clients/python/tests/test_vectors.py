@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support import VECTORS, vector, vectors
 
+from support import VECTORS, vector, vectors
 from touchstone_client import (
     DEFAULT_MAX_SKEW_MS,
     GroupKey,
@@ -135,9 +135,8 @@ def test_policies_give_the_price_or_their_code(case: Any) -> None:
     update = verifier.verify(bytes.fromhex(case["update"]))
 
     def price() -> str:
-        terms = {
-            name: Status.from_names(value) if name == "allow_status" else int(value)
-            for name, value in case["policy"].items()
+        terms: dict[str, Any] = {
+            name: Status.from_names(value) if name == "allow_status" else int(value) for name, value in case["policy"].items()
         }
         if "at_ms" in terms:
             after = verifier.verify(bytes.fromhex(case["next"]))

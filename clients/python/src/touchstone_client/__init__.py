@@ -5,6 +5,7 @@ disguise it. :mod:`touchstone_client.http` fetches updates from aggregators, non
 """
 
 from touchstone_client._update import Statement
+from touchstone_client._version import __version__
 from touchstone_client.errors import (
     ArgumentError,
     GroupKeyError,
@@ -38,6 +39,6 @@ __all__ = [
     "VerifiedUpdate",
     "Verifier",
     "VerifyError",
+    "__version__",
     "verify_at",
 ]
-__version__ = "0.1.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from typing import Any
 
 from touchstone_client import _json as j
@@ -93,7 +94,7 @@ def _require(holds: bool, reason: str) -> None:
 
 
 def _ascend(items: list[Any]) -> bool:
-    return all(a < b for a, b in zip(items, items[1:], strict=False))
+    return all(a < b for a, b in pairwise(items))
 
 
 def check_manifest(manifest: Json) -> None:

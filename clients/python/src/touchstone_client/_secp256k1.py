@@ -87,9 +87,7 @@ def decompress(data: bytes) -> Affine | None:
     return (x, y) if is_on_curve((x, y)) else None
 
 
-def expand_message_xmd(
-    message: bytes, dst: bytes, length: int, digest: Callable[[bytes], bytes], block_bytes: int
-) -> bytes:
+def expand_message_xmd(message: bytes, dst: bytes, length: int, digest: Callable[[bytes], bytes], block_bytes: int) -> bytes:
     """Return ``length`` uniform bytes (RFC 9380 section 5.3.1)."""
     suffix = dst + bytes((len(dst),))
     first = digest(bytes(block_bytes) + message + length.to_bytes(2, "big") + b"\x00" + suffix)

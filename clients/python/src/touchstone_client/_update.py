@@ -185,6 +185,4 @@ class PriceUpdate:
             digest = _merkle.leaf_hash(entry.leaf.to_bytes())
             size, root = self.statement.feed_count, self.statement.feeds_root
             if not _merkle.is_included(digest, entry.index, size, entry.path, root):
-                raise VerifyError(
-                    "inclusion", f"{entry.leaf.feed} (leaf {entry.index}) is not included under feeds_root"
-                )
+                raise VerifyError("inclusion", f"{entry.leaf.feed} (leaf {entry.index}) is not included under feeds_root")

@@ -47,9 +47,7 @@ class GroupKey:
         else:
             self._point = _secp256k1.key_point(self._bytes)
             if self._point is None:
-                raise GroupKeyError(
-                    "bad-group-key", f"group key of suite {self._suite}: not a compressed point with x below n"
-                )
+                raise GroupKeyError("bad-group-key", f"group key of suite {self._suite}: not a compressed point with x below n")
 
     @property
     def suite(self) -> Suite:

@@ -99,7 +99,9 @@ class Verifier:
     __slots__ = ("_keys", "_network_id")
 
     def __init__(
-        self, network_id: bytes | str, group_keys: Iterable[GroupKey] | Mapping[Suite | str, bytes | str]
+        self,
+        network_id: bytes | str,
+        group_keys: Iterable[GroupKey] | Mapping[str, bytes | str] | Mapping[Suite, bytes | str],
     ) -> None:
         self._network_id = as_bytes(network_id, "network id")
         if len(self._network_id) != 32:
@@ -131,7 +133,6 @@ class Verifier:
 
         :raises VerifyError: the first of these that fails.
         """
-        data = bytes(data)
         update = PriceUpdate.from_bytes(data)
         statement = update.statement
         if statement.network_id != self._network_id:

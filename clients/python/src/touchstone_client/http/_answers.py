@@ -11,6 +11,7 @@ from touchstone_client import _json
 from touchstone_client.http._errors import AnswerError
 
 _TEXT_SHOWN_MAX = 200
+_ROUND = _json.integer(0, 2**64 - 1)
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -43,13 +44,10 @@ def update_of(answer: Any) -> bytes:
 
 def gap_of(answer: dict[str, Any]) -> tuple[int, int]:
     """Return the first and the last round of a gap."""
-    first, last = answer.get("from"), answer.get("to")
-    for number in (first, last):
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**64:
-            raise malformed("gap: from and to must be rounds")
-    assert isinstance(first, int)  # noqa: S101 - for the type checker: the loop has seen to it
-    assert isinstance(last, int)  # noqa: S101
-    return first, last
+    try:
+        return _ROUND(answer.get("from"), "gap.from"), _ROUND(answer.get("to"), "gap.to")
+    except ValueError as error:
+        raise malformed(str(error)) from None
 
 
 def problem_of(status: int, reason: str, body: bytes) -> AnswerError:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import anyio
 import httpx
 
+from touchstone_client._version import __version__
 from touchstone_client.errors import ArgumentError, TouchstoneError
 from touchstone_client.feed import check_feed_name
 from touchstone_client.http._answers import read_object, update_of
@@ -62,8 +63,6 @@ class AsyncClient:
         self._timeout = timeout
         self._silence = silence
         self._preferred = 0
-        from touchstone_client import __version__  # noqa: PLC0415 - the package imports its modules first
-
         self._transport = Transport(
             user_agent=f"touchstone-client-python/{__version__}",
             connect_timeout=connect_timeout,
@@ -164,11 +163,8 @@ class AsyncClient:
         raise AnswerError("transport", f"no whole answer within {self._timeout:g} s")
 
     async def _latest_from(self, base: str, feeds: Sequence[str]) -> VerifiedUpdate:
-        if len(feeds) == 1:
-            url = f"{base}v1/feeds/{feeds[0]}/latest"
-        else:
-            url = f"{base}v1/updates/latest?feeds={','.join(feeds)}"
-        return self._accept(update_of(read_object(await self._transport.get(url))), feeds)
+        path = f"v1/feeds/{feeds[0]}/latest" if len(feeds) == 1 else f"v1/updates/latest?feeds={','.join(feeds)}"
+        return self._accept(update_of(read_object(await self._transport.get(base + path))), feeds)
 
     def _accept(self, data: bytes, feeds: Sequence[str]) -> VerifiedUpdate:
         """Verify bytes and check that every feed that was asked for is in them."""
@@ -186,9 +182,7 @@ class AsyncClient:
         headers = {"accept": "text/event-stream"}
         if after is not None:
             headers["last-event-id"] = str(after)
-        return await self._within_timeout(
-            self._transport.open(f"{base}v1/stream?feeds={','.join(feeds)}", headers)
-        )
+        return await self._within_timeout(self._transport.open(f"{base}v1/stream?feeds={','.join(feeds)}", headers))
 
 
 def _feed_list(feeds: Iterable[str]) -> tuple[str, ...]:

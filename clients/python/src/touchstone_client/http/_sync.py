@@ -19,12 +19,20 @@ from touchstone_client.verifier import VerifiedUpdate, Verifier
 T = TypeVar("T")
 
 
-async def _cancel_others() -> None:
+async def _end_others() -> None:
     """Wake the threads that still wait for an answer."""
+    # What is about to end by itself (generators of answers that were not read to their end) may do so.
+    await _settle()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    await _settle()
+
+
+async def _settle() -> None:
+    for _ in range(4):
+        await asyncio.sleep(0)
 
 
 class _Loop:
@@ -39,7 +47,7 @@ class _Loop:
     @staticmethod
     def _run(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_forever()
-        loop.run_until_complete(_cancel_others())
+        loop.run_until_complete(_end_others())
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
@@ -139,9 +147,7 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
 
@@ -169,7 +175,5 @@ class Watch:
     def __enter__(self) -> Watch:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()

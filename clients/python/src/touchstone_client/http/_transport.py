@@ -30,9 +30,7 @@ def base_url(text: str) -> str:
 class Transport:
     """An HTTP client. Whole answers are timed by the caller, who cancels."""
 
-    def __init__(
-        self, *, user_agent: str, connect_timeout: float, body_limit: int, ssl_context: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, *, user_agent: str, connect_timeout: float, body_limit: int, ssl_context: ssl.SSLContext | None) -> None:
         self._body_limit = body_limit
         self._http = httpx.AsyncClient(
             # Compressed answers could unpack to any size.
