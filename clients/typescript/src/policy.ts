@@ -77,12 +77,13 @@ export function readPolicy(policy: Policy): Terms {
     if (value !== undefined && !known.has(key)) throw new ConfigError(`policy: ${key} does not belong to this policy`);
   }
   const optional = (value: Uint | undefined, key: string) => (value === undefined ? undefined : readUint(value, key));
+  const { minObservers = 0, maxSkewMs = DEFAULT_MAX_SKEW_MS } = policy;
   return {
     ...readTime(policy),
     maxTradeAgeMs: optional(policy.maxTradeAgeMs, "maxTradeAgeMs"),
-    minObservers: readUint(policy.minObservers ?? 0, "minObservers"),
+    minObservers: readUint(minObservers, "minObservers"),
     allowed: readAllowed(policy.allowStatus),
-    maxSkewMs: readUint(policy.maxSkewMs ?? DEFAULT_MAX_SKEW_MS, "maxSkewMs"),
+    maxSkewMs: readUint(maxSkewMs, "maxSkewMs"),
     newerThan: optional(policy.newerThan, "newerThan"),
   };
 }
@@ -90,14 +91,14 @@ export function readPolicy(policy: Policy): Terms {
 function readTime(policy: Policy): Pick<Terms, "referenceMs" | "when"> {
   if (policy.at !== undefined) {
     if (!(policy.at instanceof Bracket)) throw new ConfigError("policy: at is what verifyAt returns");
-    const when = { bracket: policy.at, maxGap: readUint(policy.maxGap ?? 1, "maxGap") };
-    return { referenceMs: policy.at.instantMs, when };
+    const { at: bracket, maxGap = 1 } = policy;
+    return { referenceMs: bracket.instantMs, when: { bracket, maxGap: readUint(maxGap, "maxGap") } };
   }
   if (policy.maxAgeMs === undefined) {
     throw new ConfigError("policy: state maxAgeMs, or at for a past instant; there is no price without it");
   }
-  const when = { maxAgeMs: readUint(policy.maxAgeMs, "maxAgeMs") };
-  return { referenceMs: readUint(policy.nowMs ?? Date.now(), "nowMs"), when };
+  const { maxAgeMs, nowMs = Date.now() } = policy;
+  return { referenceMs: readUint(nowMs, "nowMs"), when: { maxAgeMs: readUint(maxAgeMs, "maxAgeMs") } };
 }
 
 function readAllowed(names: readonly StatusName[] | undefined): number {

@@ -32,7 +32,8 @@ export function secp256k1KeyFault(bytes: Uint8Array): string | undefined {
   }
 }
 
-function onCurve(x: bigint, y: bigint): boolean {
+/** Whether two coordinates, each in its one form, are a point. */
+export function onCurve(x: bigint, y: bigint): boolean {
   return x < PRIME && y < PRIME && (y * y - x * x * x - 7n) % PRIME === 0n;
 }
 

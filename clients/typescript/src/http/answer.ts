@@ -1,4 +1,5 @@
-import { type Bytes, concat, fromBase64 } from "../bytes.js";
+import { type Bytes, fromBase64 } from "../bytes.js";
+import { ByteBuffer } from "./buffer.js";
 import { AnswerError } from "./errors.js";
 
 const PROBLEM_BYTES_MAX = 16 * 1024;
@@ -21,18 +22,18 @@ export function transportError(error: unknown): AnswerError {
 
 /** Reads a body of at most `limit` bytes. */
 export async function readBody(response: Response, limit: number): Promise<Bytes> {
-  const chunks: Uint8Array[] = [];
+  const body = new ByteBuffer();
   let length = 0;
   const reader = response.body?.getReader();
   for (;;) {
     const next = await reader?.read();
-    if (next === undefined || next.done) return concat(...chunks);
+    if (next === undefined || next.done) return body.take();
     length += next.value.length;
     if (length > limit) {
       void reader?.cancel().catch(() => undefined);
       throw new AnswerError("too-long", `the answer is longer than ${limit} bytes`);
     }
-    chunks.push(next.value);
+    body.push(next.value);
   }
 }
 

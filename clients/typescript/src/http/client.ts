@@ -4,7 +4,7 @@ import { type Conditions, type FreshPolicy, readPolicy } from "../policy.js";
 import { readUint, type Uint } from "../uint.js";
 import type { VerifiedPrice } from "../verified-price.js";
 import type { VerifiedUpdate } from "../verified-update.js";
-import type { Verifier } from "../verifier.js";
+import { Verifier } from "../verifier.js";
 import { readUpdateField, transportError } from "./answer.js";
 import { type Fetch, getObject, readBaseUrl, readFeeds } from "./endpoint.js";
 import { AllFailedError, AnswerError, type EndpointError } from "./errors.js";
@@ -65,6 +65,7 @@ export class Client {
 
   /** @throws {@link ConfigError} */
   constructor(options: ClientOptions) {
+    if (!(options.verifier instanceof Verifier)) throw new ConfigError("verifier: must be a Verifier");
     this.verifier = options.verifier;
     this.endpoints = Object.freeze(options.endpoints.map(readBaseUrl));
     if (this.endpoints.length === 0) throw new ConfigError("no endpoint: give at least one");

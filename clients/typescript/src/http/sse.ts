@@ -1,4 +1,5 @@
-import { type Bytes, concat } from "../bytes.js";
+import type { Bytes } from "../bytes.js";
+import { ByteBuffer } from "./buffer.js";
 import { AnswerError } from "./errors.js";
 
 /** The longest event that is read, in bytes over all its lines. */
@@ -19,7 +20,7 @@ const CARRIAGE_RETURN = 0x0d;
 
 /** Server-sent events as the HTML standard defines them in section 9.2.6: takes bytes as they come, in bounded memory. */
 export class EventParser {
-  #line: Uint8Array[] = [];
+  readonly #line = new ByteBuffer();
   /** The last byte was a carriage return, so that a line feed now belongs to it. */
   #afterReturn = false;
   #started = false;
@@ -58,12 +59,11 @@ export class EventParser {
     if (this.#size > EVENT_BYTES_MAX) {
       throw new AnswerError("malformed", `the answer is malformed: an event is longer than ${EVENT_BYTES_MAX} bytes`);
     }
-    if (part.length > 0) this.#line.push(Uint8Array.from(part));
+    this.#line.push(part);
   }
 
   #endLine(): ServerEvent | undefined {
-    let line = decode(concat(...this.#line));
-    this.#line = [];
+    let line = decode(this.#line.take());
     if (!this.#started && line.startsWith("\ufeff")) line = line.slice(1);
     this.#started = true;
     if (line === "") return this.#dispatch();
