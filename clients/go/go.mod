@@ -1,0 +1,3 @@
+module touchstone/clients/go
+
+go 1.19
