@@ -45,7 +45,8 @@ function strictPoint(bytes: Uint8Array): boolean {
   return below(y, PRIME) && !SMALL_ORDER.has(toHex(y));
 }
 
-function strictSignature(signature: Uint8Array): boolean {
+/** Whether the bytes of a signature are such that its equation is worth a look. */
+export function strictSignature(signature: Uint8Array): boolean {
   return (
     signature.length === SIGNATURE_BYTES &&
     strictPoint(signature.subarray(0, 32)) &&

@@ -37,7 +37,10 @@ export type PinCode =
   | "bad-epoch-signature"
   | "bad-member-signature";
 
-/** Every error of this package. Its `code` is stable and the same in every client of the project. */
+/**
+ * Every error of this package. Its `code` is stable and the same in every client of the project. Each class has its `name`
+ * spelt out, because minifiers change the names of classes.
+ */
 export abstract class TouchstoneError extends Error {
   /** A stable name of what is wrong. */
   readonly code: string;
@@ -45,10 +48,6 @@ export abstract class TouchstoneError extends Error {
   protected constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
-  }
-
-  override get name(): string {
-    return this.constructor.name;
   }
 }
 
@@ -59,6 +58,10 @@ export class VerifyError extends TouchstoneError {
   constructor(code: VerifyCode, message: string) {
     super(code, message);
   }
+
+  override get name(): string {
+    return "VerifyError";
+  }
 }
 
 /** An authentic update that the caller's policy refuses. */
@@ -67,6 +70,10 @@ export class PolicyError extends TouchstoneError {
 
   constructor(code: PolicyCode, message: string) {
     super(code, message);
+  }
+
+  override get name(): string {
+    return "PolicyError";
   }
 }
 
@@ -77,6 +84,10 @@ export class PinError extends TouchstoneError {
   constructor(code: PinCode, message: string) {
     super(code, message);
   }
+
+  override get name(): string {
+    return "PinError";
+  }
 }
 
 /** The caller asks for something that cannot be: a policy without an age, an endpoint that is no URL, and the like. */
@@ -85,5 +96,9 @@ export class ConfigError extends TouchstoneError {
 
   constructor(message: string) {
     super("config", message);
+  }
+
+  override get name(): string {
+    return "ConfigError";
   }
 }

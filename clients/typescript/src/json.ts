@@ -18,6 +18,27 @@ export function canonicalJson(value: Json): string {
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(",")}}`;
 }
 
+/** A string of JSON text, and the colon behind it if it names a member. */
+const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/g;
+
+/**
+ * Reads JSON text in which no object names a member twice: `JSON.parse` would take the last one in silence.
+ *
+ * @throws SyntaxError
+ */
+export function parseJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  const named = [...text.matchAll(STRING)].filter((match) => match[1] !== undefined).length;
+  if (named !== countMembers(value)) throw new SyntaxError("a key is repeated");
+  return value;
+}
+
+function countMembers(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const members = Object.values(value);
+  return members.reduce((sum: number, member) => sum + countMembers(member), Array.isArray(value) ? 0 : members.length);
+}
+
 /** A place in JSON data that a pin is read from; whatever is not as it must be is a {@link PinError} that names the place. */
 export class Place {
   readonly #value: unknown;

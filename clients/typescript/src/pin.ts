@@ -2,7 +2,7 @@ import { fromHex } from "./bytes.js";
 import { ed25519KeyFault, verifyMember } from "./ed25519.js";
 import { type EpochRecord, memberMessage, readEpochRecord } from "./epoch.js";
 import { PinError } from "./errors.js";
-import { Place } from "./json.js";
+import { parseJson, Place } from "./json.js";
 import { type Manifest, manifestHash, readManifest } from "./manifest.js";
 import type { SuiteName } from "./suite.js";
 
@@ -97,7 +97,7 @@ function parse(pin: string | Uint8Array | object): unknown {
   if (typeof pin !== "string" && !(pin instanceof Uint8Array)) return pin;
   try {
     const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-    return JSON.parse(typeof pin === "string" ? pin : utf8.decode(pin));
+    return parseJson(typeof pin === "string" ? pin : utf8.decode(pin));
   } catch (error) {
     throw new PinError("bad-pin", `not a pin: ${error instanceof Error ? error.message : String(error)}`);
   }

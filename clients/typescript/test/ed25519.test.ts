@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { ed25519, ED25519_TORSION_SUBGROUP } from "@noble/curves/ed25519.js";
 import fc from "fast-check";
 import { type Bytes, concat, fromBigInt, fromHex, toBigInt, toHex } from "../src/bytes.js";
-import { ed25519KeyFault, verifyFast, verifyReference } from "../src/ed25519.js";
+import { ed25519KeyFault, strictSignature, verifyFast, verifyReference } from "../src/ed25519.js";
 import { platformIsStrict } from "../src/webcrypto.js";
 import { vector } from "./support/files.js";
 import type { KeyVector } from "./support/vector-files.js";
@@ -82,6 +82,8 @@ test("s must be below the group's order", async () => {
     assert.equal(await verdict(concat(r, le(s + times * L))), false, `s + ${times} L`);
   }
   assert.equal(await verdict(concat(r, le(L))), false);
+  assert.equal(strictSignature(concat(r, le(L))), false);
+  assert.equal(strictSignature(concat(r, le(L - 1n))), true);
   assert.equal(await verdict(concat(r, new Uint8Array(32).fill(0xff))), false);
 });
 
@@ -102,6 +104,8 @@ test("an R of small order or in a strange encoding is refused, whatever s is", a
     assert.equal(await verdict(concat(r, le(s))), false, toHex(r));
     assert.equal(await verdict(signWith(r)), false, toHex(r));
     assert.equal(await verdict(concat(r, new Uint8Array(32))), false, toHex(r));
+    // Not left to noble or the platform.
+    assert.equal(strictSignature(concat(r, le(s))), false, toHex(r));
   }
 });
 

@@ -2,11 +2,15 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
-import { canonicalJson } from "../src/json.js";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { toHex } from "../src/bytes.js";
+import { readEpochRecord } from "../src/epoch.js";
+import { canonicalJson, parseJson, Place } from "../src/json.js";
+import { manifestHash, readManifest } from "../src/manifest.js";
 import { Pin, PinError, Verifier } from "../src/index.js";
 import { codeOf } from "./support/errors.js";
 import { VECTORS } from "./support/files.js";
-import { NETWORK_ID, secpKey } from "./support/network.js";
+import { NETWORK_ID, SECRET, secpKey, signSecp256k1 } from "./support/network.js";
 
 const TEXT = readFileSync(`${VECTORS}pin/network.json`, "utf8");
 const KEY = "197f6b23e16c8532c6abc838facd5ea789be0c76b2920334039bfa8b3d368d61";
@@ -45,11 +49,57 @@ test("the least that can be pinned is an id and a key", async () => {
   assert.equal(await make(NETWORK_ID, { rsa: KEY }), "unsupported-suite");
 });
 
+test("a pin of two suites needs the group's signature in both", async () => {
+  const pin = parsed();
+  const manifest = pin["genesis_manifest"] as unknown as Record<string, unknown>;
+  const record = pin["genesis_record"] as unknown as Record<string, unknown>;
+  const [ed25519Keys] = record["keys"] as Record<string, unknown>[];
+  const shares = ed25519Keys?.["verifying_shares"];
+  const keys = { suite: "secp256k1-keccak", group_key: toHex(secpKey()), verifying_shares: shares };
+  manifest["suites"] = ["ed25519", "secp256k1-keccak"];
+  record["manifest_hash"] = manifestHash(readManifest(new Place(manifest, "")));
+  record["keys"] = [ed25519Keys, keys];
+  const { digest } = readEpochRecord(new Place(record, ""), readManifest(new Place(manifest, "")));
+  const first = { suite: "ed25519", signature: toHex(ed25519.sign(digest, SECRET)) };
+  const second = { suite: "secp256k1-keccak", signature: toHex(signSecp256k1(digest)) };
+
+  record["group_signatures"] = [first, second];
+  assert.deepEqual(Verifier.fromPin(pin).suites, ["ed25519", "secp256k1-keccak"]);
+  const wrong = { ...second, signature: toHex(signSecp256k1(digest.slice().fill(0))) };
+  for (const signatures of [[first], [second], [first, wrong], [first, { ...second, signature: "" }], [first, wrong, second]]) {
+    record["group_signatures"] = signatures;
+    assert.equal(await read(pin), "bad-epoch-signature");
+  }
+  // Of several signatures of one suite the first counts.
+  record["group_signatures"] = [first, second, wrong];
+  assert.equal(await read(pin), "ok");
+  // A key that an EVM could not use is refused before any signature.
+  keys.group_key = `02${"ff".repeat(32)}`;
+  assert.equal(await read(pin), "bad-group-key");
+  manifest["suites"] = ["ed25519"];
+  assert.equal(await read(pin), "bad-pin");
+});
+
 test("what is no pin is refused as one", async () => {
   for (const text of ["", "{", "[]", "null", "5", `\ufeff${TEXT}`, `${TEXT}x`, "[".repeat(100_000)]) {
     assert.equal(await read(text), "bad-pin", text.slice(0, 20));
   }
   assert.equal(await read(Uint8Array.of(0x22, 0xff, 0x22)), "bad-pin");
+});
+
+test("a repeated key is refused, and only that", async () => {
+  assert.equal(await read(TEXT.replace('"epoch": 0', '"epoch": 0, "epoch": 0')), "bad-pin");
+  assert.equal(await read(TEXT.replace('"epoch": 0', '"\\u0065poch": 0, "epoch": 0')), "bad-pin");
+  assert.equal(await read(TEXT.replace('"later"', '"genesis_record": {}, "later"')), "bad-pin");
+  assert.deepEqual(parseJson('{"a":{"a":1},"b":[{"a":"\\"a\\":"}],"c":"a:"}'), { a: { a: 1 }, b: [{ a: '"a":' }], c: "a:" });
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const text = JSON.stringify(value);
+      assert.deepEqual(parseJson(text), JSON.parse(text));
+      assert.deepEqual(parseJson(JSON.stringify(value, null, 2)), JSON.parse(text));
+      assert.throws(() => parseJson(`{"k":${text},"k" : ${text}}`), SyntaxError);
+    }),
+  );
 });
 
 test("every rule of a manifest counts", async () => {

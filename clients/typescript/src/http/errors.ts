@@ -12,6 +12,10 @@ export class AnswerError extends TouchstoneError {
     super(code, message, options);
     this.status = options?.status;
   }
+
+  override get name(): string {
+    return "AnswerError";
+  }
 }
 
 /** One endpoint and what is wrong with its answer. */
@@ -35,6 +39,10 @@ export class AllFailedError extends TouchstoneError {
     const cause = mainCause(errors);
     super(cause?.code ?? "transport", `no endpoint gave a usable answer: ${texts.join("; ")}`, { cause });
     this.errors = errors;
+  }
+
+  override get name(): string {
+    return "AllFailedError";
   }
 }
 
