@@ -1,22 +1,29 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import fc from "fast-check";
 import { ed25519 } from "@noble/curves/ed25519.js";
+import fc from "fast-check";
 import { toHex } from "../src/bytes.js";
 import { readEpochRecord } from "../src/epoch.js";
-import { canonicalJson, parseJson, Place } from "../src/json.js";
+import { canonicalJson, type Json, parseJson, Place } from "../src/json.js";
 import { manifestHash, readManifest } from "../src/manifest.js";
 import { Pin, PinError, Verifier } from "../src/index.js";
 import { codeOf } from "./support/errors.js";
 import { VECTORS } from "./support/files.js";
-import { NETWORK_ID, SECRET, secpKey, signSecp256k1 } from "./support/network.js";
+import { NETWORK_ID, SECRET, secpKey, signSecp256k1, STRANGER } from "./support/network.js";
+import { type EpochFields, type Fields, following, genesis, pinOf, refit } from "./support/pins.js";
 
 const TEXT = readFileSync(`${VECTORS}pin/network.json`, "utf8");
 const KEY = "197f6b23e16c8532c6abc838facd5ea789be0c76b2920334039bfa8b3d368d61";
 
 type Mutable = { [key: string]: Mutable } & Mutable[];
 const parsed = () => JSON.parse(TEXT) as Mutable;
+/** The code of everything that can be checked about a pin. */
+const check = (pin: object) =>
+  codeOf(() => {
+    Verifier.fromPin(pin);
+    Pin.read(pin).checkMembers();
+  });
 const read = (pin: unknown) => codeOf(() => Verifier.fromPin(pin as object));
 
 test("a pin is read from text, UTF-8, its value, or once for all", () => {
@@ -102,62 +109,156 @@ test("a repeated key is refused, and only that", async () => {
   );
 });
 
-test("every rule of a manifest counts", async () => {
-  const broken: ReadonlyArray<readonly [string, (pin: Mutable) => void]> = [
-    ["unknown key", (pin) => Object.assign(pin, { more: 1 })],
-    ["unknown key in the manifest", (pin) => Object.assign(pin["genesis_manifest"] ?? {}, { more: 1 })],
-    ["no record", (pin) => delete pin["genesis_record"]],
-  ];
-  const manifest = (change: (manifest: Record<string, unknown>) => void) => (pin: Mutable) =>
-    change(pin["genesis_manifest"] as unknown as Record<string, unknown>);
-  const feed = (change: Record<string, unknown>) =>
-    manifest((m) => Object.assign((m["feeds"] as object[])[0] ?? {}, change));
-  const member = (change: Record<string, unknown>) =>
-    manifest((m) => Object.assign((m["members"] as object[])[1] ?? {}, change));
-  const set = (change: Record<string, unknown>) => manifest((m) => Object.assign(m, change));
-  const more: ReadonlyArray<readonly [string, (pin: Mutable) => void]> = [
-    ["empty name", set({ network: "" })],
-    ["long name", set({ network: "é".repeat(33) })],
-    ["half a character", set({ network: "\ud800" })],
-    ["epoch 1 without a manifest before it", set({ epoch: 1 })],
-    ["a manifest before epoch 0", set({ previous: "00".repeat(32) })],
-    ["interval", set({ interval_ms: 49 })],
-    ["interval as text", set({ interval_ms: "1000" })],
-    ["fraction", set({ first_round: 0.5 })],
-    ["beyond 2^53", set({ first_round: 2 ** 54 })],
-    ["negative", set({ first_round_at_ms: -1 })],
-    ["no suite", set({ suites: [] })],
-    ["suites twice", set({ suites: ["ed25519", "ed25519"] })],
-    ["suites in another order", set({ suites: ["secp256k1-keccak", "ed25519"] })],
-    ["unknown suite", set({ suites: ["rsa"] })],
-    ["no members", set({ members: [] })],
-    ["f", set({ f: 2 })],
-    ["id", member({ id: 2 })],
-    ["address", member({ address: "localhost" })],
-    ["identity", member({ identity: "00" })],
-    ["two with one identity", manifest((m) => {
-      const members = m["members"] as { identity: string }[];
-      Object.assign(members[1] ?? {}, { identity: members[0]?.identity });
-    })],
-    ["no feeds", set({ feeds: [] })],
-    ["feeds in another order", manifest((m) => (m["feeds"] as object[]).reverse())],
-    ["feed name", feed({ name: "aave-usd" })],
-    ["exponent", feed({ exponent: 39 })],
-    ["no sources", feed({ sources: [] })],
-    ["a source twice", feed({ sources: [{ source: "a", pair: "AAVE-USD" }, { source: "a", pair: "AAVE-USD" }] })],
-    ["a source without a name", feed({ sources: [{ source: "", pair: "AAVE-USD" }], min_sources: 1 })],
-    ["another market", feed({ sources: [{ source: "a", pair: "BTC-USD" }], min_sources: 1 })],
-    ["no conversion", feed({ sources: [{ source: "a", pair: "AAVE-EUR" }], min_sources: 1 })],
-    ["min_sources", feed({ min_sources: 4 })],
-    ["no source needed", feed({ min_sources: 0 })],
-    ["quote age", feed({ max_quote_age_ms: 0 })],
-    ["outlier floor", feed({ outlier_floor_ppm: 1_000_000 })],
-  ];
-  for (const [what, breakIt] of [...broken, ...more]) {
-    const pin = parsed();
-    breakIt(pin);
-    assert.equal(await read(pin), "bad-pin", what);
+test("every rule of a manifest counts, though hashes and signatures are right", async () => {
+  const whole = (change: (epoch: EpochFields) => void) => {
+    const epoch = structuredClone(genesis());
+    change(epoch);
+    return check(pinOf(refit(epoch)));
+  };
+  const set = (change: Fields) => whole(({ manifest }) => Object.assign(manifest, change));
+  const first = (key: string, change: Fields) =>
+    whole(({ manifest }) => Object.assign((manifest[key] as Fields[])[0] ?? {}, change));
+  const feed = (change: Fields) => first("feeds", change);
+  const source = (name: string, pair = "AAVE-USD") => ({ sources: [{ source: name, pair }], min_sources: 1 });
+  const size = (n: number, f: number) =>
+    whole(({ manifest, record }) => {
+      manifest["f"] = f;
+      manifest["members"] = (manifest["members"] as Fields[]).slice(0, n);
+      record["coin_shares"] = (record["coin_shares"] as Json[]).slice(0, n);
+      const [keys] = record["keys"] as Fields[];
+      record["keys"] = [{ ...keys, verifying_shares: (keys?.["verifying_shares"] as Json[]).slice(0, n) }];
+    });
+
+  const good: Readonly<Record<string, Promise<string>>> = {
+    unchanged: set({}),
+    "the longest name": set({ network: "é".repeat(32) }),
+    "no previous manifest": whole(({ manifest }) => delete manifest["previous"]),
+    "the largest integers": set({ first_round: 2 ** 53, first_round_at_ms: 2 ** 53, interval_ms: 86_400_000 }),
+    "one member": size(1, 0),
+    "three members without a fault": size(3, 0),
+    "an exponent of 38": feed({ exponent: 38 }),
+    "one source": feed(source("x".repeat(64))),
+    conversion: feed(source("a", "AAVE-BTC")),
+    "the largest numbers": feed({ max_quote_age_ms: 2 ** 53, outlier_mads_milli: 2 ** 32 - 1, outlier_floor_ppm: 999_999 }),
+  };
+  for (const [what, code] of Object.entries(good)) {
+    assert.equal(await code, "ok", what);
   }
+
+  const bad: Readonly<Record<string, Promise<string>>> = {
+    "unknown key": set({ more: 1 }),
+    "missing key": whole(({ manifest }) => delete manifest["f"]),
+    "empty name": set({ network: "" }),
+    "long name": set({ network: "é".repeat(33) }),
+    "half a character": set({ network: "\ud800" }),
+    "epoch 1 without a manifest before it": set({ epoch: 1 }),
+    "epoch 1 at genesis": set({ epoch: 1, previous: "00".repeat(32) }),
+    "a manifest before epoch 0": set({ previous: "00".repeat(32) }),
+    interval: set({ interval_ms: 49 }),
+    "interval of days": set({ interval_ms: 86_400_001 }),
+    "interval as text": set({ interval_ms: "1000" }),
+    fraction: set({ first_round: 0.5 }),
+    "beyond 2^53": set({ first_round: 2 ** 54 }),
+    negative: set({ first_round_at_ms: -1 }),
+    "no suite": set({ suites: [] }),
+    "a suite twice": set({ suites: ["ed25519", "ed25519"] }),
+    "unknown suite": set({ suites: ["rsa"] }),
+    "no members": size(0, 0),
+    "f of 4": size(4, 2),
+    "f of 3": size(3, 1),
+    id: first("members", { id: 1 }),
+    address: first("members", { address: "localhost" }),
+    "long address": first("members", { address: `${"h".repeat(252)}:9000` }),
+    identity: first("members", { identity: "00" }),
+    "two with one identity": whole(({ manifest }) => {
+      const [a, b] = manifest["members"] as Fields[];
+      Object.assign(b ?? {}, { identity: a?.["identity"] });
+    }),
+    "no feeds": set({ feeds: [] }),
+    "feeds in another order": whole(({ manifest }) => (manifest["feeds"] as Json[]).reverse()),
+    "a feed twice": whole(({ manifest }) => {
+      const feeds = manifest["feeds"] as Fields[];
+      manifest["feeds"] = [feeds[0] ?? {}, ...feeds];
+    }),
+    "feed name": feed({ name: "aave-usd" }),
+    exponent: feed({ exponent: 39 }),
+    "no sources": feed({ sources: [] }),
+    "65 sources": feed({ sources: Array.from({ length: 65 }, (_, i) => ({ source: `${i}`, pair: "AAVE-USD" })) }),
+    "a source twice": feed({ sources: [...source("a").sources, ...source("a").sources] }),
+    "a source without a name": feed(source("")),
+    "a source with a long name": feed(source("x".repeat(65))),
+    "another market": feed(source("a", "BTC-USD")),
+    "no conversion": feed(source("a", "AAVE-XYZ")),
+    "more sources needed than there are": feed({ min_sources: 4 }),
+    "no source needed": feed({ min_sources: 0 }),
+    "quote age": feed({ max_quote_age_ms: 0 }),
+    outliers: feed({ outlier_mads_milli: 2 ** 32 }),
+    "outlier floor": feed({ outlier_floor_ppm: 1_000_000 }),
+  };
+  for (const [what, code] of Object.entries(bad)) assert.equal(await code, "bad-pin", what);
+});
+
+test("every rule of a record counts, though the signatures are right", async () => {
+  const record = (change: (record: Fields) => void) => check(pinOf(refit(genesis(), change)));
+  const [keys = {}] = genesis().record["keys"] as Fields[];
+  assert.equal(await record(() => undefined), "ok");
+  const bad: Readonly<Record<string, Promise<string>>> = {
+    epoch: record((r) => (r["epoch"] = 1)),
+    "manifest hash": record((r) => (r["manifest_hash"] = "00".repeat(32))),
+    "unknown key": record((r) => (r["more"] = 1)),
+    "no keys": record((r) => (r["keys"] = [])),
+    "another suite": record((r) => (r["keys"] = [{ ...keys, suite: "secp256k1-keccak" }])),
+    "keys twice": record((r) => (r["keys"] = [keys, keys])),
+    "a share less": record((r) => (r["keys"] = [{ ...keys, verifying_shares: [] }])),
+    "a coin share less": record((r) => (r["coin_shares"] = (r["coin_shares"] as Json[]).slice(1))),
+    "a short coin key": record((r) => (r["coin_key"] = "00")),
+    "no transcript": record((r) => delete r["transcript"]),
+  };
+  for (const [what, code] of Object.entries(bad)) assert.equal(await code, "bad-pin", what);
+  const other = { ...keys, group_key: toHex(ed25519.getPublicKey(STRANGER)) };
+  assert.equal(await record((r) => (r["keys"] = [other])), "bad-epoch-signature");
+});
+
+test("epochs are a chain", async () => {
+  const first = genesis();
+  const second = following(first);
+  const third = following(second);
+  assert.equal(await check(pinOf(first, second, third)), "ok");
+  assert.equal(Pin.read(pinOf(first, second, third)).epoch, 2);
+  const { record } = second;
+  const otherKey = [{ ...(record["keys"] as Fields[])[0], group_key: toHex(ed25519.getPublicKey(STRANGER)) }];
+  const broken: Readonly<Record<string, object>> = {
+    "an epoch left out": pinOf(first, third),
+    "an epoch twice": pinOf(first, second, second),
+    "the wrong order": pinOf(first, third, second),
+    "a number left out": pinOf(first, following(first, { epoch: 2 })),
+    "another manifest before it": pinOf(first, following(first, { previous: "00".repeat(32) })),
+    "none before it": pinOf(first, following(first, { previous: null })),
+    "another group key": pinOf(first, refit(second, (r) => (r["keys"] = otherKey))),
+  };
+  for (const [what, pin] of Object.entries(broken)) assert.equal(await check(pin), "bad-pin", what);
+});
+
+test("members sign with their own identities, which are of prime order", async () => {
+  const epoch = genesis();
+  const by = (change: (signatures: string[]) => string[]) => {
+    const signatures = change(epoch.record["member_signatures"] as string[]);
+    return check(pinOf({ ...epoch, record: { ...epoch.record, member_signatures: signatures } }));
+  };
+  assert.equal(await by((all) => all), "ok");
+  assert.equal(await by((all) => all.slice(1)), "bad-member-signature");
+  assert.equal(await by((all) => [...all, all[0] ?? ""]), "bad-member-signature");
+  assert.equal(await by((all) => [...all].reverse()), "bad-member-signature");
+  assert.equal(await by(([, ...rest]) => ["00".repeat(64), ...rest]), "bad-member-signature");
+
+  // Under a key of small order this signature fulfils the equation for every message.
+  const [member] = epoch.manifest["members"] as Fields[];
+  Object.assign(member ?? {}, { identity: toHex(ed25519.Point.ZERO.toBytes()) });
+  const { manifest, record } = refit(epoch);
+  const [, ...rest] = record["member_signatures"] as string[];
+  const anything = toHex(ed25519.Point.BASE.toBytes()) + toHex(Uint8Array.of(1, ...new Uint8Array(31)));
+  const forged = { ...record, member_signatures: [anything, ...rest] };
+  assert.equal(await check(pinOf({ manifest, record: forged })), "bad-member-signature");
 });
 
 test("a change anywhere in a pin is refused", async () => {
