@@ -150,8 +150,7 @@ def test_answers_about_something_else_are_refused() -> None:
         b'{"update": "AQF="}',
         b'{"update": "\\ud800"}',
         b'{"update": "AQE=", "update": "AQE="}',
-        b'{"update": "AQE=", "price": 1.5}',
-        b'{"update": "AQE=", "price": ' + b"9" * 3_000 + b"}",
+        b'{"update": "AQE=", "price": NaN}',
         b"\xff",
     ],
 )
@@ -163,6 +162,9 @@ def test_answers_that_are_too_short_too_long_or_compressed_are_refused() -> None
     assert code_of(as_json(b"\x01\x01")) == "truncated"
     assert code_of(as_json(b"")) == "truncated"
     assert code_of(b" " * 100_000) == "too-long"
+    # Numbers that later servers may add are not looked at.
+    for number in (b"1.5", b"-0", b"9" * 3_000):
+        assert code_of(b'{"update": "AQE=", "price": ' + number + b"}") == "truncated"
     assert code_of(as_json(update()), content_encoding="gzip") == "malformed"
     assert code_of(as_json(update()), content_length="3000") == "transport"
 

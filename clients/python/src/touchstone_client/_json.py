@@ -11,18 +11,20 @@ Shape = Callable[[Any, str], Any]
 _INTEGER_DIGITS_MAX = 20
 
 
-def loads(data: bytes) -> Any:
-    """Read JSON, and refuse what readers disagree on: repeated keys, numbers that are no integers, lone surrogates.
+def loads(data: bytes, *, other_numbers: bool = False) -> Any:
+    """Read JSON, and refuse what readers disagree on: repeated keys and numbers that are no integers.
 
+    :param other_numbers: give None for other numbers instead, where what is not looked at may hold any.
     :raises ValueError: whatever is wrong with it.
     """
+    number = _skip_number if other_numbers else _refuse_number
     text = data.decode("utf-8")
     try:
         value = json.loads(
             text,
             object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_refuse_number,
+            parse_int=lambda text: int(text) if _is_integer(text) else number(text),
+            parse_float=number,
             parse_constant=_refuse_number,
         )
     except RecursionError:
@@ -42,14 +44,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _integer(text: str) -> int:
-    if len(text) > _INTEGER_DIGITS_MAX or text == "-0":
-        raise ValueError("a number is out of range")
-    return int(text)
+def _is_integer(text: str) -> bool:
+    return len(text) <= _INTEGER_DIGITS_MAX and text != "-0"
 
 
 def _refuse_number(text: str) -> Any:
-    raise ValueError(f"{text[:40]} is no integer")
+    raise ValueError(f"{text[:40]} is no integer in range")
+
+
+def _skip_number(_: str) -> None:
+    return None
 
 
 def integer(low: int, high: int) -> Shape:

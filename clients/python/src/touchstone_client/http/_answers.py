@@ -17,7 +17,7 @@ _ROUND = _json.integer(0, 2**64 - 1)
 def read_object(body: bytes) -> dict[str, Any]:
     """Read a JSON object."""
     try:
-        value = _json.loads(body)
+        value = _json.loads(body, other_numbers=True)
     except ValueError as error:
         raise malformed(str(error)) from None
     if not isinstance(value, dict):
