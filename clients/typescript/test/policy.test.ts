@@ -92,8 +92,9 @@ test("now is the system's clock unless it is stated", async () => {
 });
 
 test("the door is the policy's alone", () => {
-  assert.throws(() => Reflect.construct(VerifiedUpdate, [Symbol(), {}]), TypeError);
-  assert.throws(() => Reflect.construct(Bracket, [Symbol(), {}]), TypeError);
+  const forged = { statement: verified.statement, entries: [], suite: {}, bytes: verified.toBytes() };
+  assert.throws(() => Reflect.construct(VerifiedUpdate, [Symbol(), forged]), /only a Verifier/);
+  assert.throws(() => Reflect.construct(Bracket, [Symbol(), {}]), /only verifyAt/);
   assert.doesNotMatch(JSON.stringify(verified, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v)), /6700000000/);
 });
 

@@ -9,13 +9,15 @@ import { PACKAGE, required, VECTORS } from "./support/files.js";
 import { btc, ROUND } from "./support/network.js";
 import { json, latest, serve } from "./support/server.js";
 
+const SAYS = "\nconsole.log(`BTC-USD ${price} [${low}, ${high}] round ${round}`);\n";
 const URL_IN_EXAMPLE = '"https://prices.example.org"';
 
-/** Runs the first example of the README as it stands there, but with this URL, in a folder with this pin. */
+/** Runs the first example of the README as it stands there, but with this URL, in a folder with this pin, and says what it got. */
 async function runExample(t: TestContext, url: string, pin: string): Promise<string> {
   const readme = readFileSync(`${PACKAGE}README.md`, "utf8");
   const example = /```js\n(.*?)```/s.exec(readme)?.[1] ?? assert.fail("the README has an example");
   assert.ok(example.includes(URL_IN_EXAMPLE));
+  assert.equal(example.split("\n").filter((line) => line !== "").length, 5);
   const folder = mkdtempSync(join(tmpdir(), "touchstone-readme-"));
   // Within the package, so that its own name is that of the built package.
   const script = join(PACKAGE, "build", `readme-${process.pid}-${Date.now()}.mjs`);
@@ -24,7 +26,7 @@ async function runExample(t: TestContext, url: string, pin: string): Promise<str
     rmSync(script);
   });
   copyFileSync(pin, join(folder, "network.json"));
-  writeFileSync(script, example.replace(URL_IN_EXAMPLE, JSON.stringify(url)));
+  writeFileSync(script, example.replace(URL_IN_EXAMPLE, JSON.stringify(url)) + SAYS);
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [script], { cwd: folder, timeout: 20_000 });
   assert.equal(stderr, "");
   return stdout;

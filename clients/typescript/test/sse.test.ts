@@ -49,6 +49,10 @@ test("memory is bounded", () => {
   assert.throws(() => {
     for (let i = 0; i < EVENT_BYTES_MAX; i += 1) lines.push(short);
   });
+  // Only within one event.
+  const events = new EventParser();
+  const whole = utf8.encode(`data: ${"x".repeat(1_000)}\n\n`);
+  for (let i = 0; i < EVENT_BYTES_MAX / 500; i += 1) assert.equal(events.push(whole).length, 1);
   assert.throws(() => parse("data: ".padEnd(EVENT_BYTES_MAX + 1, "x")));
 });
 
