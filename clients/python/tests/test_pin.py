@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import support
 from support import VECTORS, vector
-from touchstone_client import Pin, Suite, TouchstoneError, Verifier, _json
+from touchstone_client import Pin, PinError, Suite, TouchstoneError, Verifier, _json
 
 GOOD = vector("pin/network.json")
 Change = Callable[[Any], object]
@@ -136,6 +136,11 @@ def test_broken_forms_are_refused(change: Change) -> None:
 )
 def test_texts_that_readers_disagree_on_are_refused(text: bytes) -> None:
     assert code_of(text) == "bad-pin"
+
+
+def test_text_without_utf_8_is_refused() -> None:
+    with pytest.raises(PinError):
+        Pin.from_json("\ud800")
 
 
 def test_what_may_be_missing_may_be_missing() -> None:

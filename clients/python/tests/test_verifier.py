@@ -207,6 +207,7 @@ def test_arguments_that_nobody_may_give_are_refused() -> None:
     verified = VERIFIER.verify(update())
     fresh: Any = Policy.fresh
     policy: Any = None
+    wrong_bytes: Any = bytearray(32)
     for call in (
         lambda: fresh(-1),
         lambda: fresh(1.5),
@@ -221,6 +222,7 @@ def test_arguments_that_nobody_may_give_are_refused() -> None:
         lambda: Verifier(NETWORK_ID[1:], GROUP.keys),
         lambda: Verifier("00 " * 32, GROUP.keys),
         lambda: GroupKey("ed25519", "zz"),
+        lambda: GroupKey("ed25519", wrong_bytes),
         lambda: Status.from_names(["open"]),
     ):
         with pytest.raises(ArgumentError):
@@ -241,6 +243,14 @@ def test_hexadecimal_text_pins_as_well_as_bytes() -> None:
     assert "suites" in repr(VERIFIER)
     assert GROUP.keys[0] == GroupKey(Suite.ED25519, GROUP.keys[0].to_bytes())
     assert len({*GROUP.keys, *GROUP.keys}) == 2
+
+
+def test_a_buffer_may_be_used_again() -> None:
+    buffer = bytearray(update())
+    verified = VERIFIER.verify(buffer)
+    assert VERIFIER.verify(memoryview(buffer)).to_bytes() == update()
+    buffer[:] = bytes(len(buffer))
+    assert verified.to_bytes() == update()
 
 
 def test_errors_survive_pickling() -> None:

@@ -15,7 +15,7 @@ def as_bytes(value: bytes | str, what: str) -> bytes:
         # fromhex would skip white space.
         if value.isalnum():
             return bytes.fromhex(value)
-    except (AttributeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         pass
     raise ArgumentError("invalid-hex", f"{what}: expected bytes or hexadecimal text")
 

@@ -44,9 +44,8 @@ class Pin:
     __slots__ = ("_epochs", "_network_id")
 
     def __init__(self, text: bytes | str) -> None:
-        data = text.encode() if isinstance(text, str) else bytes(text)
         try:
-            pin = _PIN(_json.loads(data), "")
+            pin = _PIN(_json.loads(text.encode() if isinstance(text, str) else text), "")
             self._epochs: list[tuple[Json, Json]] = [(pin["genesis_manifest"], pin["genesis_record"])]
             self._epochs += [(epoch["manifest"], epoch["record"]) for epoch in pin["later"]]
             self._check_chain()

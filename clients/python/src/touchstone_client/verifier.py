@@ -128,11 +128,13 @@ class Verifier:
         """The pinned network."""
         return self._network_id
 
-    def verify(self, data: bytes) -> VerifiedUpdate:
+    def verify(self, data: bytes | bytearray | memoryview) -> VerifiedUpdate:
         """Verify a binary price update: its form, the network, the group's signature, and the inclusion of every leaf.
 
         :raises VerifyError: the first of these that fails.
         """
+        if isinstance(data, (bytearray, memoryview)):
+            data = bytes(data)
         update = PriceUpdate.from_bytes(data)
         statement = update.statement
         if statement.network_id != self._network_id:
