@@ -41,7 +41,10 @@ export class Decimal {
     return Number(`${this.mantissa}e${this.exponent}`);
   }
 
-  /** Below 0, 0 or above 0 if the value is less than, equal to or greater than the other one, whatever their exponents. */
+  /**
+   * Below 0, 0 or above 0 if the value is less than, equal to or greater than the other one, whatever their
+   * exponents.
+   */
   compare(other: Decimal): -1 | 0 | 1 {
     const exponent = Math.min(this.exponent, other.exponent);
     const scaled = (d: Decimal) => d.mantissa * 10n ** BigInt(d.exponent - exponent);

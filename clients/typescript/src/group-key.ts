@@ -21,11 +21,7 @@ export class GroupKey {
     }
     const bytes = typeof key === "string" ? fromHex(key) : Uint8Array.from(key);
     const fault =
-      bytes === undefined
-        ? "not hexadecimal"
-        : suite === "ed25519"
-          ? ed25519KeyFault(bytes)
-          : secp256k1KeyFault(bytes);
+      bytes === undefined ? "not hexadecimal" : suite === "ed25519" ? ed25519KeyFault(bytes) : secp256k1KeyFault(bytes);
     if (bytes === undefined || fault !== undefined) {
       throw new PinError("bad-group-key", `group key of suite ${suite}: ${fault}`);
     }

@@ -39,7 +39,10 @@ function countMembers(value: unknown): number {
   return members.reduce((sum: number, member) => sum + countMembers(member), Array.isArray(value) ? 0 : members.length);
 }
 
-/** A place in JSON data that a pin is read from; whatever is not as it must be is a {@link PinError} that names the place. */
+/**
+ * A place in JSON data that a pin is read from; whatever is not as it must be is a {@link PinError} that names the
+ * place.
+ */
 export class Place {
   readonly #value: unknown;
   readonly #path: string;

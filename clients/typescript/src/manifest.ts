@@ -58,17 +58,7 @@ export function taggedHash(tag: Uint8Array, value: Json) {
 /** Reads a manifest and checks every rule that one in force obeys. */
 export function readManifest(place: Place): Manifest {
   const at = place.members(
-    [
-      "network",
-      "epoch",
-      "interval_ms",
-      "first_round",
-      "first_round_at_ms",
-      "f",
-      "suites",
-      "members",
-      "feeds",
-    ],
+    ["network", "epoch", "interval_ms", "first_round", "first_round_at_ms", "f", "suites", "members", "feeds"],
     ["previous"],
   );
   const manifest: Manifest = {

@@ -16,7 +16,9 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Bytes {
   return sha256(NODE, left, right);
 }
 
-/** The length that the proof of leaf `index` in a tree of `size` leaves must have; undefined if there is no such leaf. */
+/**
+ * The length that the proof of leaf `index` in a tree of `size` leaves must have; undefined if there is no such leaf.
+ */
 export function pathLength(index: number, size: number): number | undefined {
   if (index >= size) return undefined;
   let length = 0;

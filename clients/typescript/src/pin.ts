@@ -83,11 +83,12 @@ export class Pin {
     for (const [i, signature] of record.memberSignatures.entries()) {
       const identity = fromHex(manifest.members[i]?.identity ?? "");
       const right =
-        identity !== undefined &&
-        ed25519KeyFault(identity) === undefined &&
-        verifyMember(identity, message, signature);
+        identity !== undefined && ed25519KeyFault(identity) === undefined && verifyMember(identity, message, signature);
       if (!right) {
-        throw new PinError("bad-member-signature", `genesis record: the signature of member ${i} is not its identity's`);
+        throw new PinError(
+          "bad-member-signature",
+          `genesis record: the signature of member ${i} is not its identity's`,
+        );
       }
     }
   }

@@ -147,7 +147,10 @@ export function checkLeaf(terms: Terms, leaf: Leaf): void {
     throw new PolicyError("status", `${feed} is ${statusText(refused)}, which the policy does not allow`);
   }
   if (BigInt(observers) < terms.minObservers) {
-    throw new PolicyError("too-few-observers", `${feed} has ${observers} observers, asked for are ${terms.minObservers}`);
+    throw new PolicyError(
+      "too-few-observers",
+      `${feed} has ${observers} observers, asked for are ${terms.minObservers}`,
+    );
   }
   checkAhead(terms, "the trades' timestamp", observedAtMs);
   const ageMs = terms.referenceMs - observedAtMs;

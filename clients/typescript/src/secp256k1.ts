@@ -16,7 +16,9 @@ const SIGNATURE_BYTES = 96;
 const FIELD_BYTES = 48;
 const TAG = ascii("FROST-secp256k1-KECCAK256-v1chal");
 
-/** Why bytes are no secp256k1 group key; undefined if they are one: compressed, and with an x below the group's order. */
+/**
+ * Why bytes are no secp256k1 group key; undefined if they are one: compressed, and with an x below the group's order.
+ */
 export function secp256k1KeyFault(bytes: Uint8Array): string | undefined {
   if (bytes.length !== KEY_BYTES) return `${bytes.length} bytes, must be ${KEY_BYTES}`;
   if (bytes[0] !== 2 && bytes[0] !== 3) return "not a compressed point";

@@ -9,6 +9,7 @@ const MAX = 2n ** 64n - 1n;
 export function readUint(value: unknown, what: string): bigint {
   const exact = typeof value === "bigint" || Number.isSafeInteger(value);
   const read = exact ? BigInt(value as Uint) : -1n;
-  if (read < 0n || read > MAX) throw new ConfigError(`${what}: must be an unsigned integer, as a bigint or a safe number`);
+  if (read < 0n || read > MAX)
+    throw new ConfigError(`${what}: must be an unsigned integer, as a bigint or a safe number`);
   return read;
 }

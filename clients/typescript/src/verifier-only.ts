@@ -14,13 +14,7 @@ export {
 export { isFeedName } from "./feed.js";
 export { GroupKey } from "./group-key.js";
 export { Pin } from "./pin.js";
-export {
-  type Conditions,
-  DEFAULT_MAX_SKEW_MS,
-  type FreshPolicy,
-  type InstantPolicy,
-  type Policy,
-} from "./policy.js";
+export { type Conditions, DEFAULT_MAX_SKEW_MS, type FreshPolicy, type InstantPolicy, type Policy } from "./policy.js";
 export type { Statement } from "./statement.js";
 export type { StatusName } from "./status.js";
 export type { SuiteName } from "./suite.js";

@@ -50,7 +50,10 @@ export class Verifier {
       for (const key of keys) {
         const signature = groupSignatures.get(key.suite);
         if (signature === undefined) {
-          throw new PinError("bad-epoch-signature", `epoch ${epoch}: the record lacks the group's ${key.suite} signature`);
+          throw new PinError(
+            "bad-epoch-signature",
+            `epoch ${epoch}: the record lacks the group's ${key.suite} signature`,
+          );
         }
         if (!key.signed(digest, signature)) {
           const whose = `the ${key.suite} signature on the record is not the group key's`;

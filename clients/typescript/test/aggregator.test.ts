@@ -30,7 +30,10 @@ test("an aggregator of a running network is understood", async (t) => {
   const { before, after } = await client.around(feed, instant);
   assert.ok(before.timestampMs <= instant && instant < after.timestampMs);
   const maxGap = after.round - before.round;
-  assert.equal((await client.priceAt(feed, instant, { maxGap, allowStatus: ["stale", "degraded"] })).round, before.round);
+  assert.equal(
+    (await client.priceAt(feed, instant, { maxGap, allowStatus: ["stale", "degraded"] })).round,
+    before.round,
+  );
   assert.equal(await codeOf(() => client.around(feed, Date.now() + 3_600_000)), "no-next-yet");
 
   // Each round once and in order, though every other event ends the connection.
@@ -43,6 +46,9 @@ test("an aggregator of a running network is understood", async (t) => {
       if (rounds.length % 2 === 0) break;
     }
   }
-  assert.deepEqual(rounds, [...new Set(rounds)].sort((a, b) => (a < b ? -1 : 1)));
+  assert.deepEqual(
+    rounds,
+    [...new Set(rounds)].sort((a, b) => (a < b ? -1 : 1)),
+  );
   assert.ok((rounds[0] ?? 0n) > all.round - 3n);
 });

@@ -125,7 +125,9 @@ test("in headless Chromium every vector gives what it says, and the client works
     assert.equal(got.price, `${PRICE / 10n ** 8n}.00000000`);
     assert.deepEqual(got.streamed, [String(ROUND), "interrupted", String(ROUND + 1)]);
     assert.deepEqual(ids, [undefined, String(ROUND)]);
-    t.diagnostic(`${got.vectors.count} vectors; WebCrypto's Ed25519 is ${got.strict ? "used" : "not used"} in this browser`);
+    t.diagnostic(
+      `${got.vectors.count} vectors; WebCrypto's Ed25519 is ${got.strict ? "used" : "not used"} in this browser`,
+    );
   } finally {
     clearTimeout(timer);
     await browser.done();

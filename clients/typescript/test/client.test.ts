@@ -72,7 +72,10 @@ test("endpoints that are down, late or lying are passed over", async (t) => {
   assert.ok(failed instanceof AllFailedError);
   const codes = failed.errors.map(({ error }) => error.code);
   assert.deepEqual(codes, ["transport", "not-ready", "too-old", "bad-signature"]);
-  assert.deepEqual(failed.errors.map(({ endpoint }) => endpoint), bad.map((url) => `${url}/`));
+  assert.deepEqual(
+    failed.errors.map(({ endpoint }) => endpoint),
+    bad.map((url) => `${url}/`),
+  );
   // A policy's refusal of an authentic answer says most.
   assert.equal(failed.code, "too-old");
   assert.ok(failed.cause instanceof PolicyError && failed.errors[3]?.error instanceof VerifyError);
@@ -264,7 +267,11 @@ test("the pair around an instant is checked", async (t) => {
   ];
   for (const [body, code] of cases) {
     const server = await from(body);
-    assert.equal(await codeOf(() => server.client.around("BTC-USD", NOW + 500)), code, JSON.stringify(body).slice(0, 60));
+    assert.equal(
+      await codeOf(() => server.client.around("BTC-USD", NOW + 500)),
+      code,
+      JSON.stringify(body).slice(0, 60),
+    );
   }
 });
 
@@ -285,7 +292,17 @@ test("what cannot be asked is refused before anybody is asked", async (t) => {
 });
 
 test("endpoints must be URLs, and limits numbers", async () => {
-  const wrong = ["", "not a url", "ftp://h", "http://h?x=1", "http://h#x", "http://user:word@h", "/v1", "file:///etc"];
+  const wrong = [
+    "",
+    "not a url",
+    "ftp://h",
+    "http://h?x=1",
+    "http://h#x",
+    "http://user:word@h",
+    "http://user@h",
+    "/v1",
+    "file:///etc",
+  ];
   for (const url of wrong) assert.equal(await codeOf(() => client([url])), "config", url);
   assert.equal(await codeOf(() => client([])), "config");
   for (const value of [0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]) {

@@ -70,7 +70,14 @@ test("a float is the nearest one, and comes by its name only", () => {
 
 test("no operator makes a number or joined text of a price", () => {
   const price = new Decimal(5n, 0) as unknown as number;
-  for (const use of [() => price + 1, () => price * 2, () => price > 4, () => -price, () => price == 5, () => `${1}` + price]) {
+  for (const use of [
+    () => price + 1,
+    () => price * 2,
+    () => price > 4,
+    () => -price,
+    () => price == 5,
+    () => `${1}` + price,
+  ]) {
     assert.throws(use, TypeError);
   }
   assert.throws(() => Number(price), TypeError);

@@ -64,7 +64,14 @@ test("a platform that is strict is used", async (t) => {
 test("a signature passes, and no other message, key or flipped bit does", async () => {
   const good = signWith(point(Point.BASE.multiply(nonce)));
   assert.equal(await verdict(good), true);
-  assert.equal(await verdict(good, key, Uint8Array.from(message, (b) => b ^ 1)), false);
+  assert.equal(
+    await verdict(
+      good,
+      key,
+      Uint8Array.from(message, (b) => b ^ 1),
+    ),
+    false,
+  );
   assert.equal(await verdict(good, point(Point.BASE.multiply(secret + 1n))), false);
   for (let bit = 0; bit < 512; bit += 1) {
     const bad = Uint8Array.from(good);

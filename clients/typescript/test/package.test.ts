@@ -16,7 +16,10 @@ test("the package has what it exports, and no number without a policy", () => {
   // @ts-expect-error A policy states an age or an instant.
   assert.throws(() => update.price("BTC-USD", {}), { code: "config" });
   // @ts-expect-error Either an age or an instant.
-  assert.throws(() => update.price("BTC-USD", { maxAgeMs: 1, at: whole.verifyAt(update, update, 1) }), whole.PolicyError);
+  assert.throws(
+    () => update.price("BTC-USD", { maxAgeMs: 1, at: whole.verifyAt(update, update, 1) }),
+    whole.PolicyError,
+  );
   // @ts-expect-error Only a verifier makes one.
   assert.throws(() => new whole.VerifiedUpdate(), TypeError);
   assert.equal(whole.Verifier, verifierOnly.Verifier);

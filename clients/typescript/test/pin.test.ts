@@ -45,7 +45,10 @@ test("the least that can be pinned is an id and a key", async () => {
     codeOf(() => new Verifier({ networkId: networkId as string, groupKeys: groupKeys as object }));
   assert.equal(await make(NETWORK_ID, { ed25519: KEY }), "ok");
   assert.equal(await make(Buffer.from(NETWORK_ID, "hex"), { ed25519: Buffer.from(KEY, "hex") }), "ok");
-  assert.equal(await make(NETWORK_ID.toUpperCase(), { ed25519: KEY.toUpperCase(), "secp256k1-keccak": secpKey() }), "ok");
+  assert.equal(
+    await make(NETWORK_ID.toUpperCase(), { ed25519: KEY.toUpperCase(), "secp256k1-keccak": secpKey() }),
+    "ok",
+  );
   for (const id of ["", "00", `${NETWORK_ID}00`, "x".repeat(64), new Uint8Array(31), null, 5]) {
     assert.equal(await make(id, { ed25519: KEY }), "config", String(id));
   }
@@ -73,7 +76,13 @@ test("a pin of two suites needs the group's signature in both", async () => {
   record["group_signatures"] = [first, second];
   assert.deepEqual(Verifier.fromPin(pin).suites, ["ed25519", "secp256k1-keccak"]);
   const wrong = { ...second, signature: toHex(signSecp256k1(digest.slice().fill(0))) };
-  for (const signatures of [[first], [second], [first, wrong], [first, { ...second, signature: "" }], [first, wrong, second]]) {
+  for (const signatures of [
+    [first],
+    [second],
+    [first, wrong],
+    [first, { ...second, signature: "" }],
+    [first, wrong, second],
+  ]) {
     record["group_signatures"] = signatures;
     assert.equal(await read(pin), "bad-epoch-signature");
   }
@@ -98,7 +107,11 @@ test("a repeated key is refused, and only that", async () => {
   assert.equal(await read(TEXT.replace('"epoch": 0', '"epoch": 0, "epoch": 0')), "bad-pin");
   assert.equal(await read(TEXT.replace('"epoch": 0', '"\\u0065poch": 0, "epoch": 0')), "bad-pin");
   assert.equal(await read(TEXT.replace('"later"', '"genesis_record": {}, "later"')), "bad-pin");
-  assert.deepEqual(parseJson('{"a":{"a":1},"b":[{"a":"\\"a\\":"}],"c":"a:"}'), { a: { a: 1 }, b: [{ a: '"a":' }], c: "a:" });
+  assert.deepEqual(parseJson('{"a":{"a":1},"b":[{"a":"\\"a\\":"}],"c":"a:"}'), {
+    a: { a: 1 },
+    b: [{ a: '"a":' }],
+    c: "a:",
+  });
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       const text = JSON.stringify(value);
@@ -139,7 +152,11 @@ test("every rule of a manifest counts, though hashes and signatures are right", 
     "an exponent of 38": feed({ exponent: 38 }),
     "one source": feed(source("x".repeat(64))),
     conversion: feed(source("a", "AAVE-BTC")),
-    "the largest numbers": feed({ max_quote_age_ms: 2 ** 53, outlier_mads_milli: 2 ** 32 - 1, outlier_floor_ppm: 999_999 }),
+    "the largest numbers": feed({
+      max_quote_age_ms: 2 ** 53,
+      outlier_mads_milli: 2 ** 32 - 1,
+      outlier_floor_ppm: 999_999,
+    }),
   };
   for (const [what, code] of Object.entries(good)) {
     assert.equal(await code, "ok", what);
@@ -234,7 +251,10 @@ test("epochs are a chain", async () => {
     "a number left out": pinOf(first, following(first, { epoch: 2 })),
     "another manifest before it": pinOf(first, following(first, { previous: "00".repeat(32) })),
     "none before it": pinOf(first, following(first, { previous: null })),
-    "another group key": pinOf(first, refit(second, (r) => (r["keys"] = otherKey))),
+    "another group key": pinOf(
+      first,
+      refit(second, (r) => (r["keys"] = otherKey)),
+    ),
   };
   for (const [what, pin] of Object.entries(broken)) assert.equal(await check(pin), "bad-pin", what);
 });

@@ -12,18 +12,21 @@ const price = (policy: unknown) => verified.price("BTC-USD", policy as Policy);
 test("a price has everything that was signed", () => {
   const got = price({ nowMs: NOW, maxAgeMs: 0 });
   assert.ok(got instanceof VerifiedPrice && got.price instanceof Decimal);
-  assert.deepEqual({ ...got }, {
-    feed: "BTC-USD",
-    price: new Decimal(PRICE, -8),
-    low: new Decimal(PRICE - 5n, -8),
-    high: new Decimal(PRICE + 5n, -8),
-    status: [],
-    round: BigInt(ROUND),
-    epoch: 0,
-    timestampMs: BigInt(NOW),
-    observedAtMs: BigInt(NOW),
-    observers: 4,
-  });
+  assert.deepEqual(
+    { ...got },
+    {
+      feed: "BTC-USD",
+      price: new Decimal(PRICE, -8),
+      low: new Decimal(PRICE - 5n, -8),
+      high: new Decimal(PRICE + 5n, -8),
+      status: [],
+      round: BigInt(ROUND),
+      epoch: 0,
+      timestampMs: BigInt(NOW),
+      observedAtMs: BigInt(NOW),
+      observers: 4,
+    },
+  );
   assert.deepEqual(JSON.parse(JSON.stringify(got)), {
     feed: "BTC-USD",
     price: "67000.00000000",
@@ -62,7 +65,11 @@ test("there is no price without a statement about time", async () => {
     { at: { beforeDigest: verified.statement.digest, instantMs: BigInt(NOW), gap: 1n, beforeRound: 0n } },
   ];
   for (const policy of wrong) {
-    assert.equal(await codeOf(() => price(policy)), "config", JSON.stringify(policy, (_, v) => String(v)));
+    assert.equal(
+      await codeOf(() => price(policy)),
+      "config",
+      JSON.stringify(policy, (_, v) => String(v)),
+    );
   }
 });
 
@@ -95,7 +102,10 @@ test("the door is the policy's alone", () => {
   const forged = { statement: verified.statement, entries: [], suite: {}, bytes: verified.toBytes() };
   assert.throws(() => Reflect.construct(VerifiedUpdate, [Symbol(), forged]), /only a Verifier/);
   assert.throws(() => Reflect.construct(Bracket, [Symbol(), {}]), /only verifyAt/);
-  assert.doesNotMatch(JSON.stringify(verified, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v)), /6700000000/);
+  assert.doesNotMatch(
+    JSON.stringify(verified, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v)),
+    /6700000000/,
+  );
 });
 
 test("a status is an error until it is allowed by name", async () => {

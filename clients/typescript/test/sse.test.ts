@@ -57,7 +57,20 @@ test("memory is bounded", () => {
 });
 
 test("how the bytes are cut does not matter", () => {
-  const piece = fc.constantFrom("id: 1", "id:", "data", "data: x", "data:é", "event: price", ":", "x: y", "\ufeff", "\r", "\n", "\r\n");
+  const piece = fc.constantFrom(
+    "id: 1",
+    "id:",
+    "data",
+    "data: x",
+    "data:é",
+    "event: price",
+    ":",
+    "x: y",
+    "\ufeff",
+    "\r",
+    "\n",
+    "\r\n",
+  );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 40 }), fc.array(fc.nat(400), { maxLength: 6 }), (pieces, cuts) => {
       const bytes = utf8.encode(pieces.join(""));

@@ -157,10 +157,7 @@ export class Client {
   }
 
   /** Tries every endpoint once, from the preferred one on. */
-  async #first<T>(
-    { signal: outer }: CallOptions,
-    call: (base: string, signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
+  async #first<T>({ signal: outer }: CallOptions, call: (base: string, signal: AbortSignal) => Promise<T>): Promise<T> {
     const errors: EndpointError[] = [];
     const start = this.#preferred;
     for (let i = 0; i < this.endpoints.length; i += 1) {

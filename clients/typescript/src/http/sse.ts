@@ -18,7 +18,9 @@ export interface ServerEvent {
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
-/** Server-sent events as the HTML standard defines them in section 9.2.6: takes bytes as they come, in bounded memory. */
+/**
+ * Server-sent events as the HTML standard defines them in section 9.2.6: takes bytes as they come, in bounded memory.
+ */
 export class EventParser {
   readonly #line = new ByteBuffer();
   /** The last byte was a carriage return, so that a line feed now belongs to it. */

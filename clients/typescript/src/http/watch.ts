@@ -25,7 +25,10 @@ export type WatchEvent =
   | { readonly type: "update"; readonly update: VerifiedUpdate }
   /** The endpoint says that it has no signed round in this range. It is a claim. */
   | { readonly type: "gap"; readonly from: bigint; readonly to: bigint }
-  /** A connection failed or ended, or an endpoint sent what does not verify; the stream goes on with the next endpoint. */
+  /**
+   * A connection failed or ended, or an endpoint sent what does not verify; the stream goes on with the next
+   * endpoint.
+   */
   | {
       readonly type: "interrupted";
       readonly endpoint: string;
