@@ -316,10 +316,21 @@ func TestSecp256k1CoordinatesMustBeReduced(t *testing.T) {
 	}
 }
 
-func TestAChallengeOfZeroIsRefused(t *testing.T) {
-	// With c = 0 anybody could sign: z*G == R.
-	nonce := big.NewInt(5)
-	if secpHolds(secpTimes(big.NewInt(7)), secpTimes(nonce), nonce, new(big.Int)) {
-		t.Error("c = 0 passes")
+func TestScalarsOutOfRangeAreRefusedThoughTheEquationHolds(t *testing.T) {
+	number := big.NewInt
+	// z*G == R + c*P for P = 7G.
+	for _, c := range []struct {
+		name    string
+		r, z, c *big.Int
+		holds   bool
+	}{
+		{"in range", number(5), number(26), number(3), true},
+		{"c = 0, for which anybody could sign", number(5), number(5), number(0), false},
+		{"z = 0", new(big.Int).Sub(secpN, number(21)), number(0), number(3), false},
+		{"z above n", number(5), new(big.Int).Add(secpN, number(26)), number(3), false},
+	} {
+		if secpHolds(secpTimes(number(7)), secpTimes(c.r), c.z, c.c) != c.holds {
+			t.Errorf("%s: not %v", c.name, c.holds)
+		}
 	}
 }

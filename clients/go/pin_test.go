@@ -160,13 +160,20 @@ func FuzzParsePin(f *testing.F) {
 	})
 }
 
+var memberKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{3}, 32))
+
 // madePin is a pin of a network of one member.
 func madePin(t *testing.T, suites ...Suite) map[string]any {
 	t.Helper()
-	tree := must(parseJSON(goodPin(t))).(map[string]any)
-	m := tree["genesis_manifest"].(map[string]any)
-	member := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{3}, 32))
-	identity := hex.EncodeToString(member.Public().(ed25519.PublicKey))
+	manifest, record := madeEpoch(t, suites, func(map[string]any) {})
+	return map[string]any{"genesis_manifest": manifest, "genesis_record": record}
+}
+
+// madeEpoch is a manifest, changed before it is signed, and the record of it.
+func madeEpoch(t *testing.T, suites []Suite, change func(manifest map[string]any)) (m, record map[string]any) {
+	t.Helper()
+	m = must(parseJSON(goodPin(t))).(map[string]any)["genesis_manifest"].(map[string]any)
+	identity := hex.EncodeToString(memberKey.Public().(ed25519.PublicKey))
 	m["f"], m["members"] = int64(0), []any{map[string]any{"id": int64(0), "identity": identity, "address": "127.0.0.1:9000"}}
 	names, keys, signatures := []any{}, []any{}, []any{}
 	for _, suite := range suites {
@@ -175,10 +182,11 @@ func madePin(t *testing.T, suites ...Suite) map[string]any {
 		keys = append(keys, map[string]any{"suite": suite.String(), "group_key": key, "verifying_shares": []any{key}})
 	}
 	m["suites"] = names
+	change(m)
 	manifestHash := (&manifest{tree: m}).hash()
 	zeros := strings.Repeat("00", 32)
-	record := map[string]any{
-		"epoch": int64(0), "manifest_hash": hex.EncodeToString(manifestHash[:]), "keys": keys,
+	record = map[string]any{
+		"epoch": m["epoch"], "manifest_hash": hex.EncodeToString(manifestHash[:]), "keys": keys,
 		"coin_key": zeros, "coin_shares": []any{zeros}, "transcript": zeros,
 	}
 	digest := (&epochRecord{tree: record}).digest()
@@ -186,9 +194,47 @@ func madePin(t *testing.T, suites ...Suite) map[string]any {
 		signature := inSuite(testnet.NewUpdate(), suite).Sign(digest[:])
 		signatures = append(signatures, map[string]any{"suite": suite.String(), "signature": hex.EncodeToString(signature)})
 	}
-	signed := ed25519.Sign(member, append([]byte(memberTag), digest[:]...))
+	signed := ed25519.Sign(memberKey, append([]byte(memberTag), digest[:]...))
 	record["member_signatures"], record["group_signatures"] = []any{hex.EncodeToString(signed)}, signatures
-	return map[string]any{"genesis_manifest": m, "genesis_record": record}
+	return m, record
+}
+
+func TestEpochsFollowEachOther(t *testing.T) {
+	suites := []Suite{Ed25519}
+	for _, c := range []struct {
+		name     string
+		epoch    int64
+		previous func(genesis [32]byte) string
+		suites   []Suite
+		code     string
+	}{
+		{"the next one", 1, func(h [32]byte) string { return hex.EncodeToString(h[:]) }, suites, ""},
+		{"one left out", 2, func(h [32]byte) string { return hex.EncodeToString(h[:]) }, suites, "bad-pin"},
+		{"after another one", 1, func([32]byte) string { return strings.Repeat("00", 32) }, suites, "bad-pin"},
+		{"with another key", 1, func(h [32]byte) string { return hex.EncodeToString(h[:]) }, []Suite{Secp256k1Keccak}, "bad-pin"},
+	} {
+		pin := madePin(t, suites...)
+		genesis := (&manifest{tree: pin["genesis_manifest"].(map[string]any)}).hash()
+		later, record := madeEpoch(t, c.suites, func(m map[string]any) {
+			m["epoch"], m["previous"] = c.epoch, c.previous(genesis)
+		})
+		pin["later"] = []any{map[string]any{"manifest": later, "record": record}}
+		if code := pinCode(canonicalJSON(pin)); code != c.code {
+			t.Errorf("%s: %q", c.name, code)
+		}
+	}
+}
+
+func TestAnIdentityForWhichAnybodyCanSignIsRefused(t *testing.T) {
+	neutral := append([]byte{1}, make([]byte, 31)...)
+	m, record := madeEpoch(t, []Suite{Ed25519}, func(m map[string]any) {
+		m["members"].([]any)[0].(map[string]any)["identity"] = hex.EncodeToString(neutral)
+	})
+	record["member_signatures"] = []any{hex.EncodeToString(append(neutral, make([]byte, 32)...))}
+	pin := canonicalJSON(map[string]any{"genesis_manifest": m, "genesis_record": record})
+	if code := pinCode(pin); code != "bad-member-signature" {
+		t.Errorf("%q", code)
+	}
 }
 
 func TestPinsOfEitherSuiteAndOfBoth(t *testing.T) {
@@ -238,8 +284,8 @@ func TestSurrogates(t *testing.T) {
 		`"\ud83d\ude00"`: false, `"\\ud800"`: false, `"\\\ud800"`: true, `"\ud800"`: true, `"\ud800\n"`: true,
 		`"\ud800x"`: true, `"\udc00"`: true, `"\ud800\ud800"`: true, `"\ud800\u0041"`: true, `"\uD83D\uDE00\ud83d"`: true, `"\u0041"`: false,
 	} {
-		if hasLoneSurrogate([]byte(text)) != lone {
-			t.Errorf("%s: %v", text, !lone)
+		if _, err := parseJSON([]byte(text)); hasLoneSurrogate([]byte(text)) != lone || (err != nil) != lone {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

@@ -150,6 +150,27 @@ func TestEveryLeafOfEveryTreeIsFound(t *testing.T) {
 	}
 }
 
+func TestPathsOfAnotherLengthAreRefused(t *testing.T) {
+	leaf, sibling := leafHash([]byte{1}), leafHash([]byte{2})
+	root := nodeHash(leaf, sibling)
+	for _, c := range []struct {
+		index, size uint16
+		path        [][32]byte
+		want        bool
+	}{
+		{0, 2, [][32]byte{sibling}, true},
+		{0, 1, [][32]byte{sibling}, false},
+		{0, 3, [][32]byte{sibling}, false},
+		{0, 2, nil, false},
+		{2, 2, [][32]byte{sibling}, false},
+		{0, 0, nil, false},
+	} {
+		if got := included(leaf, c.index, c.size, c.path, root); got != c.want {
+			t.Errorf("index %d of %d, %d hashes: %v", c.index, c.size, len(c.path), got)
+		}
+	}
+}
+
 func TestAFreshPriceIsNeverOlderOrFurtherAheadThanStated(t *testing.T) {
 	holds := func(timestamp, traded, now, maxAge, maxTradeAge, skew uint16) bool {
 		ms := func(n uint16) time.Duration { return time.Duration(n) * time.Millisecond }
@@ -213,6 +234,12 @@ func TestAPairStandsAroundItsInstant(t *testing.T) {
 			_, err := before.Price("BTC-USD", At(bracket).MaxGap(gap))
 			if (err == nil) != (bracket.Gap() <= gap) {
 				t.Errorf("gap %d of %d: %v", bracket.Gap(), gap, err)
+			}
+			// Another update of the same round is not the one that stands before the instant.
+			other := testnet.NewUpdate(testnet.NewLeaf("BTC-USD", 1))
+			other.Round, other.TimestampMs = uint64(r1), uint64(t1)
+			if _, err := must(pinned.Verify(other.Bytes())).Price("BTC-USD", At(bracket).MaxGap(gap)); Code(err) != "other-update" {
+				t.Error(err)
 			}
 			// The update after the instant is a witness only.
 			if _, err := after.Price("BTC-USD", At(bracket).MaxGap(gap)); Code(err) != "other-update" {

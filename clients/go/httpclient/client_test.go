@@ -335,8 +335,13 @@ func TestRedirectsAreFollowedAndWhatComesIsVerified(t *testing.T) {
 		t.Error(code)
 	}
 	for _, target := range []string{"/again", "ftp://127.0.0.1/", "file:///etc/passwd", "http://["} {
-		if code := priceCode(t, redirect(target)); code != "transport" {
-			t.Errorf("%q: %q", target, code)
+		var asked atomic.Int32
+		code := priceCode(t, func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			redirect(target)(w, r)
+		})
+		if code != "transport" || asked.Load() > 1+redirectsMax {
+			t.Errorf("%q: %q, asked %d times", target, code, asked.Load())
 		}
 	}
 }
@@ -424,7 +429,8 @@ func TestACancelledCallTriesNoFurther(t *testing.T) {
 	first := serve(t, func(http.ResponseWriter, *http.Request) { cancel() })
 	second := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("asked") })
 	_, err := newClient(t, first, second).Latest(ctx, "BTC-USD")
-	if !errors.Is(err, context.Canceled) {
+	var failed *AllFailedError
+	if !errors.Is(err, context.Canceled) || !errors.As(err, &failed) || len(failed.Errors) != 1 {
 		t.Error(err)
 	}
 }
