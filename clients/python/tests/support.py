@@ -120,19 +120,22 @@ def with_status(status: Status) -> Leaf:
     return replace(leaf(), status=status)
 
 
-def pin(suites: Sequence[Suite] = tuple(Suite)) -> dict[str, Any]:
-    """A pin of a network of one member, whose group is :data:`GROUP`."""
-    manifest = vector("pin/network.json")["genesis_manifest"]
-    member = Ed25519PrivateKey.from_private_bytes(bytes([3]) * 32)
-    identity = member.public_key().public_bytes_raw().hex()
+MEMBER = Ed25519PrivateKey.from_private_bytes(bytes([3]) * 32)
+
+
+def epoch(suites: Sequence[Suite] = tuple(Suite), **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Manifest and record of a network of one member, whose group is :data:`GROUP`."""
+    identity = MEMBER.public_key().public_bytes_raw().hex()
+    manifest: dict[str, Any] = vector("pin/network.json")["genesis_manifest"]
     manifest |= {
         "f": 0,
         "suites": [suite.value for suite in suites],
         "members": [{"id": 0, "identity": identity, "address": "127.0.0.1:9000"}],
+        **changes,
     }
     keys = {key.suite: key.to_bytes().hex() for key in GROUP.keys}
-    record = {
-        "epoch": 0,
+    record: dict[str, Any] = {
+        "epoch": manifest["epoch"],
         "manifest_hash": _manifest.manifest_hash(manifest).hex(),
         "keys": [{"suite": s.value, "group_key": keys[s], "verifying_shares": [keys[s]]} for s in suites],
         "coin_key": "00" * 32,
@@ -140,8 +143,14 @@ def pin(suites: Sequence[Suite] = tuple(Suite)) -> dict[str, Any]:
         "transcript": "00" * 32,
     }
     digest = _manifest.record_digest(record)
-    record["member_signatures"] = [member.sign(b"touchstone/eid/1" + digest).hex()]
+    record["member_signatures"] = [MEMBER.sign(b"touchstone/eid/1" + digest).hex()]
     record["group_signatures"] = [{"suite": s.value, "signature": GROUP.sign(digest, s).hex()} for s in suites]
+    return manifest, record
+
+
+def pin(suites: Sequence[Suite] = tuple(Suite), **changes: Any) -> dict[str, Any]:
+    """A pin of such a network."""
+    manifest, record = epoch(suites, **changes)
     return {"genesis_manifest": manifest, "genesis_record": record}
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support import SECP_SECRET, schnorr
-from touchstone_client import GroupKey, GroupKeyError, Suite, _ed25519, _secp256k1
+from touchstone_client import GroupKey, GroupKeyError, Suite, _ed25519, _merkle, _secp256k1
 from touchstone_client._keccak import keccak256
 
 SECRET = Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32)
@@ -196,14 +196,26 @@ def test_secp256k1_coordinates_must_be_reduced() -> None:
     assert not _secp256k1.is_on_curve((small[0], small[1] + _secp256k1.P))
 
 
-def test_a_challenge_of_zero_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With c = 0 anybody could sign: z * G == R."""
-    assert SECP_KEY is not None
-    r = _secp256k1.combine(5, _secp256k1.G, 0, _secp256k1.G)
-    assert r is not None
-    forged = b"".join(number.to_bytes(32, "big") for number in (*r, 5))
-    monkeypatch.setattr(_secp256k1, "challenge", lambda *_: 0)
-    assert not _secp256k1.verify(SECP_KEY, DIGEST, forged)
+@pytest.mark.parametrize(
+    ("r", "z", "c", "holds"),
+    [
+        (5, 26, 3, True),
+        # With c = 0 anybody could sign: z * G == R.
+        (5, 5, 0, False),
+        (_secp256k1.N - 21, 0, 3, False),
+        (5, 26 + _secp256k1.N, 3, False),
+    ],
+)
+def test_scalars_out_of_range_are_refused_though_the_equation_holds(
+    r: int, z: int, c: int, holds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = _secp256k1.combine(7, _secp256k1.G, 0, _secp256k1.G)
+    point = _secp256k1.combine(r, _secp256k1.G, 0, _secp256k1.G)
+    assert key is not None
+    assert point is not None
+    signature = b"".join(number.to_bytes(32, "big") for number in (*point, z))
+    monkeypatch.setattr(_secp256k1, "challenge", lambda *_: c)
+    assert _secp256k1.verify(key, DIGEST, signature) == holds
 
 
 @settings(max_examples=40, deadline=None)
@@ -213,6 +225,14 @@ def test_no_bit_of_a_secp256k1_signature_can_be_changed(bit: int) -> None:
     flipped = bytearray(SECP_SIGNATURE)
     flipped[bit // 8] ^= 1 << bit % 8
     assert not _secp256k1.verify(SECP_KEY, DIGEST, bytes(flipped))
+
+
+def test_paths_of_another_length_are_refused() -> None:
+    node, sibling = _merkle.leaf_hash(b"1"), _merkle.leaf_hash(b"2")
+    root = _merkle.node_hash(node, sibling)
+    assert _merkle.is_included(node, 0, 2, [sibling], root)
+    for index, size, path in ((0, 1, [sibling]), (0, 3, [sibling]), (0, 2, []), (2, 2, [sibling]), (0, 0, [])):
+        assert not _merkle.is_included(node, index, size, path, root)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import support
 from support import VECTORS, vector
-from touchstone_client import Pin, PinError, Suite, TouchstoneError, Verifier, _json
+from touchstone_client import Pin, PinError, Suite, TouchstoneError, Verifier, _json, _manifest
 
 GOOD = vector("pin/network.json")
 Change = Callable[[Any], object]
@@ -184,6 +184,30 @@ def test_pins_of_either_suite_and_of_both(suites: list[Suite]) -> None:
         signed["signature"] = kept
     made["genesis_record"]["group_signatures"].pop()
     assert code_of(made) == "bad-epoch-signature"
+
+
+@pytest.mark.parametrize(
+    ("number", "previous", "suites", "code"),
+    [
+        (1, None, [Suite.ED25519], None),
+        (2, None, [Suite.ED25519], "bad-pin"),
+        (1, "00" * 32, [Suite.ED25519], "bad-pin"),
+        (1, None, [Suite.SECP256K1_KECCAK], "bad-pin"),
+    ],
+    ids=["the next one", "one left out", "after another one", "with another key"],
+)
+def test_epochs_follow_each_other(number: int, previous: str | None, suites: list[Suite], code: str | None) -> None:
+    made = support.pin([Suite.ED25519])
+    genesis = _manifest.manifest_hash(made["genesis_manifest"]).hex()
+    manifest, of_it = support.epoch(suites, epoch=number, previous=previous or genesis)
+    assert code_of(made | {"later": [{"manifest": manifest, "record": of_it}]}) == code
+
+
+def test_an_identity_for_which_anybody_can_sign_is_refused() -> None:
+    neutral = "01" + "00" * 31
+    made = support.pin(members=[{"id": 0, "identity": neutral, "address": "127.0.0.1:9000"}])
+    made["genesis_record"]["member_signatures"] = [neutral + "00" * 32]
+    assert code_of(made) == "bad-member-signature"
 
 
 @settings(max_examples=60, deadline=None)

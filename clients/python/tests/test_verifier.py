@@ -160,6 +160,9 @@ def test_a_pair_stands_around_its_instant(
     assert around
     policy = Policy.at(bracket, max_gap=max_gap)
     assert (price_code(before.to_bytes(), policy) is None) == (second_round - first_round <= max_gap)
+    # Another update of the same round is not the one that stands before the instant.
+    other = update([leaf(price=1, observed_at_ms=0)], round_number=first_round, timestamp_ms=first_ms)
+    assert price_code(other, policy) == "other-update"
     # The update after the instant is a witness only.
     assert price_code(after.to_bytes(), policy) == "other-update"
 
