@@ -249,6 +249,23 @@ func TestAPairStandsAroundItsInstant(t *testing.T) {
 	}
 }
 
+func TestAPairIsOfOneNetwork(t *testing.T) {
+	other := testnet.NewUpdate()
+	other.NetworkID, other.Round, other.TimestampMs = [32]byte{8}, testnet.Round+1, testnet.Now+1
+	after := must(must(NewVerifier(other.NetworkID, testKeys()...)).Verify(other.Bytes()))
+	_, err := VerifyAt(must(pinned.Verify(testnet.NewUpdate().Bytes())), after, testnet.Now)
+	if Code(err) != "no-pair" {
+		t.Error(err)
+	}
+}
+
+func TestOfAFeedThatIsSignedTwiceTheFirstLeafCounts(t *testing.T) {
+	update := must(pinned.Verify(testnet.NewUpdate(testnet.NewLeaf("BTC-USD", 1), testnet.NewLeaf("BTC-USD", 2)).Bytes()))
+	if price := must(update.Price("BTC-USD", FreshAt(testNow, 0))); price.Price.Mantissa().Int64() != 1 {
+		t.Error(price.Price)
+	}
+}
+
 func TestRoundsThatWereSeenAreRefused(t *testing.T) {
 	for last, want := range map[uint64]string{testnet.Round - 1: "", testnet.Round: "not-newer", testnet.Round + 1: "not-newer"} {
 		if got := priceCode(testnet.NewUpdate(), FreshAt(testNow, 0).NewerThan(last)); got != want {
