@@ -67,7 +67,9 @@ def test_strict_rules() -> None:
     signature = SECRET.sign(DIGEST)
     assert _ed25519.verify_strict(KEY, DIGEST, signature)
     s = int.from_bytes(signature[32:], "little")
-    assert not _ed25519.verify_strict(KEY, DIGEST, signature[:32] + (s + _ed25519.L).to_bytes(32, "little"))
+    above = signature[:32] + (s + _ed25519.L).to_bytes(32, "little")
+    assert not _ed25519.verify_strict(KEY, DIGEST, above)
+    assert not _ed25519.verify_zip215(KEY, DIGEST, above)
     assert not _ed25519.verify_strict(KEY, DIGEST, signature + b"\x00")
     assert not _ed25519.verify_strict(KEY, DIGEST, signature[:63])
     for bit in range(512):

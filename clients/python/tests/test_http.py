@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from support import (
     events,
     leaf,
     price_event,
+    self_signed,
     serve,
     update,
 )
@@ -260,6 +262,21 @@ def test_a_redirect_is_followed_and_what_comes_is_verified() -> None:
         with client(server) as c, pytest.raises(AllFailedError) as failed:
             c.price("BTC-USD", FRESH)
         assert failed.value.code == "bad-signature"
+
+
+def test_a_redirect_from_https_to_http_is_not_followed(tmp_path: Path) -> None:
+    server_tls, client_tls = self_signed(tmp_path)
+    with serve(GOOD) as good, serve(redirect(good.url), server_tls) as server:
+        with Client(GROUP.verifier, [server.url], ssl_context=client_tls) as c, pytest.raises(AllFailedError) as failed:
+            c.latest(["BTC-USD"])
+        assert failed.value.code == "transport"
+        assert "redirected" in str(failed.value)
+        assert not good.requests
+        with Client(GROUP.verifier, [server.url]) as c, pytest.raises(AllFailedError) as failed:
+            c.latest(["BTC-USD"])
+        assert "certificate" in str(failed.value)
+    with serve(GOOD, server_tls) as server, Client(GROUP.verifier, [server.url], ssl_context=client_tls) as c:
+        assert c.latest(["BTC-USD"]).round == ROUND
 
 
 @pytest.mark.parametrize("target", ["/again", "ftp://127.0.0.1/", "file:///etc/passwd", "http://[", "//"])

@@ -167,6 +167,20 @@ def test_a_pair_stands_around_its_instant(
     assert price_code(after.to_bytes(), policy) == "other-update"
 
 
+def test_a_pair_is_of_one_network() -> None:
+    before = VERIFIER.verify(update())
+    other = bytes(32)
+    data = update(round_number=ROUND + 1, timestamp_ms=NOW + 1, network_id=other)
+    with pytest.raises(PolicyError) as refused:
+        verify_at(before, Verifier(other, GROUP.keys).verify(data), NOW)
+    assert refused.value.code == "no-pair"
+
+
+def test_of_a_feed_that_is_signed_twice_the_first_leaf_counts() -> None:
+    verified = VERIFIER.verify(update([leaf(price=1), leaf(price=2)]))
+    assert verified.price("BTC-USD", Policy.fresh(0, now_ms=NOW)).price.scaleb(8) == 1
+
+
 @settings(deadline=None)
 @given(st.integers(0, 9), st.integers(0, 9))
 def test_rounds_that_were_seen_are_refused(round_number: int, last: int) -> None:
