@@ -325,12 +325,17 @@ impl<R: Rules> Core<R> {
 
     /// L1: whoever is still at work in a round that is over gets its certificate, or the newest one, once.
     fn answer_closed(&mut self, from: MemberId, message: &Message, step: &mut Step) {
-        // DECIDE and VALUE are answers themselves.
-        if let Message::Reply {
-            reply: Reply::Decide(_) | Reply::Value { .. },
-            ..
-        } = message
-        {
+        // DECIDE and VALUE are answers themselves. PREPARE and COMMIT come late in every round from whoever is slower than the
+        // quorum, and ask for nothing: if their sender does not get as far by itself, it sends TIMEOUT, READY or WANT.
+        let asks = match message {
+            Message::Reply { reply, .. } => {
+                !matches!(reply, Reply::Decide(_) | Reply::Value { .. })
+            }
+            Message::Signed(signed) => {
+                !matches!(signed.content, Content::Prepare(_) | Content::Commit { .. })
+            }
+        };
+        if !asks {
             return;
         }
         let round = message.round();

@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     engine::{
         Clocks, Engine, FaultLog, Parts, Prices, SharedView, bad::BadMessages, frames, unix_ms,
-        verify::VerifyPool,
+        verify::{QueueLimits, VerifyPool},
     },
     evidence::EvidenceStore,
     fence::FenceFile,
@@ -157,7 +157,10 @@ impl Node {
         let (pool, checked) = VerifyPool::start(
             verify_threads(config.verify.threads),
             usize::from(network.committee().n()),
-            usize::try_from(config.verify.queue_frames)?,
+            QueueLimits {
+                frames: usize::try_from(config.verify.queue_frames)?,
+                bytes: usize::try_from(u64::from(config.verify.queue_mib) << 20)?,
+            },
             &verifier,
             &bad,
         )?;

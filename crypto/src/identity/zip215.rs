@@ -98,6 +98,7 @@ pub(super) fn verify_each<'a, M: AsRef<[u8]>>(
         }));
     }
     match terms.as_mut_slice() {
+        [] => {}
         [one] => *one.verdict = one.equation.holds(),
         many => {
             weigh(many);

@@ -144,6 +144,8 @@ pub struct VerifyConfig {
     pub threads: u32,
     /// Messages of one member that may wait.
     pub queue_frames: u32,
+    /// Bytes of one member's messages that may wait, in MiB.
+    pub queue_mib: u32,
 }
 
 /// What is logged, and how.
@@ -243,6 +245,7 @@ impl Default for VerifyConfig {
         Self {
             threads: 0,
             queue_frames: 4_096,
+            queue_mib: 16,
         }
     }
 }
@@ -423,6 +426,7 @@ impl Config {
             64,
             65_536,
         )?;
+        within("verify.queue_mib", verify.queue_mib.into(), 1, 4_096)?;
         self.validate_texts()
     }
 

@@ -1,8 +1,8 @@
 //! Checking of incoming messages, on threads of their own.
 //!
-//! Each member has a bounded queue, and the threads take from the queues in turn: a member that floods waits for itself. What
-//! does not fit is dropped and counted; a member that has so much waiting here is broken or hostile, and what an honest one
-//! loses that way it makes up for by the certificates of the rounds.
+//! Each member has a queue bounded in messages and in bytes, and the threads take from the queues in turn: a member that floods
+//! waits for itself. What does not fit is dropped and counted; a member that has so much waiting here is broken or hostile, and
+//! what an honest one loses that way it makes up for by the certificates of the rounds.
 
 use std::{
     collections::VecDeque,
@@ -27,9 +27,45 @@ const CHECKED_MAX: usize = 1_024;
 /// A checked message.
 pub(crate) type Checked = Box<Verified<Message>>;
 
+/// How much of one member may wait for its check.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueLimits {
+    /// Messages.
+    pub(crate) frames: usize,
+    /// Bytes; a message that is larger waits alone.
+    pub(crate) bytes: usize,
+}
+
+/// What waits of one member.
+#[derive(Clone, Default)]
+struct Queue {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Queue {
+    /// Adds a message; false if it does not fit.
+    fn push(&mut self, frame: Bytes, limits: QueueLimits) -> bool {
+        let bytes = self.bytes.saturating_add(frame.len());
+        let fits = self.frames.len() < limits.frames && bytes <= limits.bytes;
+        if !fits && !self.frames.is_empty() {
+            return false;
+        }
+        self.bytes = bytes;
+        self.frames.push_back(frame);
+        true
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let frame = self.frames.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(frame.len());
+        Some(frame)
+    }
+}
+
 #[derive(Default)]
 struct Queues {
-    of_member: Vec<VecDeque<Bytes>>,
+    of_member: Vec<Queue>,
     /// Whose turn it is.
     next: usize,
     waiting: usize,
@@ -42,7 +78,7 @@ impl Queues {
         let n = self.of_member.len();
         for step in 0..n {
             let member = (self.next + step) % n;
-            if let Some(bytes) = self.of_member.get_mut(member).and_then(VecDeque::pop_front) {
+            if let Some(bytes) = self.of_member.get_mut(member).and_then(Queue::pop) {
                 self.next = (member + 1) % n;
                 self.waiting -= 1;
                 return Some((member, bytes));
@@ -55,7 +91,7 @@ impl Queues {
 struct Shared {
     queues: Mutex<Queues>,
     ready: Condvar,
-    frames_max: usize,
+    limits: QueueLimits,
 }
 
 impl Shared {
@@ -75,17 +111,17 @@ impl VerifyPool {
     pub(crate) fn start(
         threads: usize,
         members: usize,
-        frames_max: usize,
+        limits: QueueLimits,
         verifier: &Verifier,
         bad: &Arc<BadMessages>,
     ) -> io::Result<(Self, mpsc::Receiver<Checked>)> {
         let shared = Arc::new(Shared {
             queues: Mutex::new(Queues {
-                of_member: vec![VecDeque::new(); members],
+                of_member: vec![Queue::default(); members],
                 ..Queues::default()
             }),
             ready: Condvar::new(),
-            frames_max,
+            limits,
         });
         let (sender, receiver) = mpsc::channel(CHECKED_MAX);
         let mut pool = Self {
@@ -110,14 +146,10 @@ impl VerifyPool {
     /// Queues a message; false if the member's queue is full.
     pub(crate) fn offer(&self, from: MemberId, bytes: Bytes) -> bool {
         let mut queues = self.shared.queues();
-        let Some(queue) = queues
-            .of_member
-            .get_mut(from.index())
-            .filter(|q| q.len() < self.shared.frames_max)
-        else {
+        let queue = queues.of_member.get_mut(from.index());
+        if !queue.is_some_and(|queue| queue.push(bytes, self.shared.limits)) {
             return false;
-        };
-        queue.push_back(bytes);
+        }
         queues.waiting += 1;
         drop(queues);
         self.shared.ready.notify_one();
@@ -203,11 +235,16 @@ mod tests {
     #[test]
     fn members_take_turns_and_a_flooder_waits_for_itself() {
         let mut queues = Queues {
-            of_member: vec![VecDeque::new(); 3],
+            of_member: vec![Queue::default(); 3],
             ..Queues::default()
         };
+        let limits = QueueLimits {
+            frames: 100,
+            bytes: 1,
+        };
         for (member, count) in [(0, 100), (1, 2), (2, 1)] {
-            queues.of_member[member].extend((0..count).map(|_| Bytes::new()));
+            let all = (0..count).all(|_| queues.of_member[member].push(Bytes::new(), limits));
+            assert!(all);
             queues.waiting += count;
         }
         let order: Vec<_> = (0..6)
@@ -217,5 +254,23 @@ mod tests {
         assert_eq!(order, [0, 1, 2, 0, 1, 0]);
         assert_eq!(queues.waiting, 97);
         assert_eq!(std::iter::from_fn(|| queues.take()).count(), 97);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_messages_and_in_bytes() {
+        let limits = QueueLimits {
+            frames: 3,
+            bytes: 10,
+        };
+        let frame = |bytes| Bytes::from(vec![0; bytes]);
+        let mut queue = Queue::default();
+        assert!(queue.push(frame(11), limits), "a large one waits alone");
+        assert!(!queue.push(frame(0), limits));
+        assert!(queue.pop().is_some() && queue.bytes == 0);
+        assert!(queue.push(frame(4), limits) && queue.push(frame(6), limits));
+        assert!(!queue.push(frame(1), limits), "too many bytes");
+        assert!(queue.push(frame(0), limits));
+        assert!(!queue.push(frame(0), limits), "too many messages");
+        assert_eq!((queue.frames.len(), queue.bytes), (3, 10));
     }
 }

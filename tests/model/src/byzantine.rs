@@ -11,8 +11,8 @@ use touchstone_consensus::{
 };
 use touchstone_crypto::CoinShare;
 use touchstone_types::{
-    Contribution, Digest, MemberId, MemberSet, MemberSignature, MessageKind, Report,
-    SessionSigner, SignedObservation, SigningSession, View,
+    Contribution, Digest, MemberId, MemberSet, MemberSignature, MessageKind, Report, SessionSigner,
+    SignedObservation, SigningSession, View,
 };
 
 use crate::{
@@ -109,7 +109,9 @@ impl<R: Rules> World<R> {
             ids.filter(|id| self.post.get(*id).is(MessageKind::Propose0, View(0)))
                 .collect()
         };
-        ids.into_iter().filter_map(|id| self.post.get(id).value).collect()
+        ids.into_iter()
+            .filter_map(|id| self.post.get(id).value)
+            .collect()
     }
 
     /// Two proposals for view 0: the observations of the honest members, and those with its own. All honest members shall sign.
@@ -150,12 +152,16 @@ impl<R: Rules> World<R> {
 
     /// A value of the Byzantine member's, to be signed by the first of those with nonces.
     fn new_value(
-        &self,
+        &mut self,
         letters: &Letters,
         view: View,
         nonces: Vec<(MemberId, Vec<touchstone_types::NonceCommitments>)>,
         with_own: bool,
     ) -> Option<(Digest, Arc<Value>)> {
+        let key = (view, nonces, with_own);
+        if let Some(known) = self.own_values.get(&key) {
+            return Some(known.clone());
+        }
         let held = self.observations(letters, with_own);
         let decoded: Vec<_> = held
             .iter()
@@ -172,7 +178,7 @@ impl<R: Rules> World<R> {
             .collect();
         let report = Report::compute(&self.terms, self.round, &contributions).ok()?;
         let threshold = R::signing_threshold(self.committee());
-        let signers = nonces.into_iter().take(threshold);
+        let signers = key.1.iter().cloned().take(threshold);
         let session = SigningSession {
             statement: report.statement,
             signers: signers
@@ -190,7 +196,9 @@ impl<R: Rules> World<R> {
                 digest: session.digest(),
             }),
         };
-        Some((list.hash(self.tag, self.round), Arc::new(list)))
+        let made = (list.hash(self.tag, self.round), Arc::new(list));
+        self.own_values.insert(key, made.clone());
+        Some(made)
     }
 
     fn own_commit(&mut self, value: Digest) -> LetterId {
@@ -341,7 +349,15 @@ impl<R: Rules> World<R> {
         let commits = self.certificates(letters, MessageKind::Commit, View(0), BYZANTINE);
         let mut out: Vec<_> = commits
             .into_iter()
-            .map(|qc| (qc.value, Decision { qc, coin: Vec::new() }))
+            .map(|qc| {
+                (
+                    qc.value,
+                    Decision {
+                        qc,
+                        coin: Vec::new(),
+                    },
+                )
+            })
             .collect();
         for view in (1..=self.config.views).map(View) {
             let (Some(coin), Some(leader)) = (self.coin(letters, view), state.coins.leader(view))
@@ -414,10 +430,7 @@ impl<R: Rules> World<R> {
             .filter_map(|(_, l)| statement(l))
             .collect();
         let own = self.own_statements(state, letters, view);
-        let own: Vec<_> = own
-            .into_iter()
-            .map(|(id, s)| (Some(id), Some(s)))
-            .collect();
+        let own: Vec<_> = own.into_iter().map(|(id, s)| (Some(id), Some(s))).collect();
         let quorum = R::quorum(self.committee());
         let mut out: BTreeMap<Option<Lock>, Entry> = BTreeMap::new();
         for (own, byzantine) in [(None, None)].into_iter().chain(own) {
@@ -435,7 +448,9 @@ impl<R: Rules> World<R> {
                 }
                 let lock = chosen.iter().filter_map(|s| s.standing.lock).max();
                 let proof = chosen.iter().find(|s| s.standing.lock == lock);
-                let proof = proof.and_then(|s| s.proof.clone()).filter(|_| lock.is_some());
+                let proof = proof
+                    .and_then(|s| s.proof.clone())
+                    .filter(|_| lock.is_some());
                 let tc = Tc {
                     view,
                     standings: chosen
@@ -463,7 +478,12 @@ impl<R: Rules> World<R> {
                 let nonces = entry.tc.standings.iter();
                 let nonces = nonces.map(|(m, s, _)| (*m, s.nonces.clone())).collect();
                 let (value, list) = self.new_value(letters, view, nonces, true)?;
-                let by: Vec<_> = entry.tc.standings.iter().map(|(m, ..)| m.to_string()).collect();
+                let by: Vec<_> = entry
+                    .tc
+                    .standings
+                    .iter()
+                    .map(|(m, ..)| m.to_string())
+                    .collect();
                 let name = format!("v{view}.{BYZANTINE}[{}]", by.join(""));
                 self.post.call(value, &list, &name);
                 (value, Some(list))
@@ -479,7 +499,13 @@ impl<R: Rules> World<R> {
     }
 
     /// The Byzantine member's vote or acknowledgement, to the proposer.
-    pub(crate) fn vote(&mut self, kind: MessageKind, view: View, to: MemberId, value: Digest) -> LetterId {
+    pub(crate) fn vote(
+        &mut self,
+        kind: MessageKind,
+        view: View,
+        to: MemberId,
+        value: Digest,
+    ) -> LetterId {
         let content = match kind {
             MessageKind::Vote => Content::Vote(value),
             _ => Content::Ack(value),
@@ -488,7 +514,12 @@ impl<R: Rules> World<R> {
     }
 
     /// The Byzantine member's LOCK or DONE, one for each value that has the votes.
-    pub(crate) fn shows(&mut self, letters: &Letters, kind: MessageKind, view: View) -> Vec<LetterId> {
+    pub(crate) fn shows(
+        &mut self,
+        letters: &Letters,
+        kind: MessageKind,
+        view: View,
+    ) -> Vec<LetterId> {
         let of = if kind == MessageKind::Lock {
             MessageKind::Vote
         } else {
@@ -554,7 +585,10 @@ impl<R: Rules> World<R> {
             return None;
         };
         let list = Arc::clone(self.post.value(*value)?);
-        let own = self.bodies.iter().filter_map(touchstone_consensus::Signed::observation);
+        let own = self
+            .bodies
+            .iter()
+            .filter_map(touchstone_consensus::Signed::observation);
         let all = self.observations(letters, false).into_iter().chain(own);
         let named = |o: &SignedObservation| {
             let entry = (o.header.member, o.header.body_hash);
@@ -581,8 +615,10 @@ fn statement(letter: &Letter) -> Option<Statement> {
     let Message::Signed(signed) = &letter.message else {
         return None;
     };
-    let (Content::Timeout { standing, proof } | Content::Status { standing, proof, .. }) =
-        &signed.content
+    let (Content::Timeout { standing, proof }
+    | Content::Status {
+        standing, proof, ..
+    }) = &signed.content
     else {
         return None;
     };

@@ -107,12 +107,14 @@ impl<R: Rules> World<R> {
                 lock: lock.map(|l| (l.view, self.named(state, l.value))),
                 decided: decided.map(|v| self.named(state, v)),
                 statement: stated.map(|(lock, decides)| {
-                    (
-                        lock.map(|l| (l.view, self.named(state, l.value))),
-                        decides,
-                    )
+                    (lock.map(|l| (l.view, self.named(state, l.value))), decides)
                 }),
-                shared: local.shared.iter().chain(&local.published).copied().collect(),
+                shared: local
+                    .shared
+                    .iter()
+                    .chain(&local.published)
+                    .copied()
+                    .collect(),
             });
         }
         let judged = self.judged(state);

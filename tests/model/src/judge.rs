@@ -55,16 +55,16 @@ pub(crate) struct Judged {
 }
 
 /// What a state amounts to, in names that do not depend on how it was reached: what cross-checks compare.
+///
+/// Who has decided is not part of it, because whoever is shown the decision has: what can be shown is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Outcome {
     /// The lock of each honest member: its view, and the value's name.
     pub locks: Vec<Option<(u32, String)>>,
-    /// The value that each honest member decided.
-    pub decided: Vec<Option<String>>,
     /// Values that a decision can be shown on.
     pub decidable: BTreeSet<String>,
-    /// How many honest members released a share, for each report.
-    pub shares: BTreeMap<String, usize>,
+    /// Reports that can be signed.
+    pub signable: BTreeSet<String>,
 }
 
 impl<R: Rules> World<R> {
@@ -78,7 +78,10 @@ impl<R: Rules> World<R> {
         let locks = self.locks(state, &letters, View(self.config.views));
         let judged = Rc::new(Judged {
             decidable: decisions.into_iter().map(|(value, _)| value).collect(),
-            locks: locks.iter().map(|p| (p.lock().view, p.lock().value)).collect(),
+            locks: locks
+                .iter()
+                .map(|p| (p.lock().view, p.lock().value))
+                .collect(),
         });
         self.judged.insert(soup, Rc::clone(&judged));
         judged
@@ -115,15 +118,28 @@ impl<R: Rules> World<R> {
             });
         }
         let signable = self.signable(state, &values);
-        (signable.len() > 1).then(|| Violation {
+        if signable.len() < 2 {
+            return None;
+        }
+        let reports = signable.into_iter().map(|(statement, members)| {
+            let report = self.report_name(state, statement);
+            let members: Vec<_> = members.iter().map(usize::to_string).collect();
+            format!("{report} with shares of {} and 3", members.join(", "))
+        });
+        let what = reports.collect::<Vec<_>>().join("; ");
+        Some(Violation {
             property: Property::OneSigned,
-            what: signable.join("; "),
+            what,
         })
     }
 
-    /// Reports that can be signed, each in words. The Byzantine member gives a share for everything; shares of all sessions add up;
-    /// what can be decided every honest member can be made to sign.
-    fn signable(&mut self, state: State, decidable: &BTreeSet<Digest>) -> Vec<String> {
+    /// Reports that can be signed, by the members whose shares there are. The Byzantine member gives a share for everything; shares
+    /// of all sessions add up; what can be decided every honest member can be made to sign.
+    fn signable(
+        &mut self,
+        state: State,
+        decidable: &BTreeSet<Digest>,
+    ) -> BTreeMap<Digest, BTreeSet<usize>> {
         let mut sharers: BTreeMap<Digest, BTreeSet<usize>> = BTreeMap::new();
         for at in 0..HONEST {
             let local = self.local(state, at);
@@ -139,12 +155,6 @@ impl<R: Rules> World<R> {
         let threshold = R::signing_threshold(self.committee());
         sharers.retain(|_, members| members.len() + 1 >= threshold);
         sharers
-            .into_iter()
-            .map(|(statement, members)| {
-                let report = self.report_name(state, statement);
-                format!("{report} with shares of {members:?} and the Byzantine member")
-            })
-            .collect()
     }
 
     fn report_name(&mut self, state: State, statement: Digest) -> String {
@@ -155,7 +165,10 @@ impl<R: Rules> World<R> {
             .collect::<Vec<_>>();
         named.sort_by_key(|value| self.post.name(*value));
         let name = named.first().map(|value| self.post.name(*value));
-        name.map_or_else(|| statement.to_string(), |name| format!("the report of {name}"))
+        name.map_or_else(
+            || statement.to_string(),
+            |name| format!("the report of {name}"),
+        )
     }
 
     /// The report that a value stands for.
@@ -200,29 +213,32 @@ impl<R: Rules> World<R> {
         statement
     }
 
+    /// How many values members are locked on and could decide, and how many shares are out: the more, the closer to a violation.
+    pub(crate) fn unrest(&mut self, state: State) -> usize {
+        let locals = (0..HONEST).map(|at| Rc::clone(self.local(state, at)));
+        let locals: Vec<_> = locals.collect();
+        let locks = locals.iter().filter_map(|l| l.position?.lock);
+        let locks: BTreeSet<_> = locks.map(|l| l.value).collect();
+        let shares: usize = locals.iter().map(|l| l.shared.len()).sum();
+        let decidable = self.decidable(state);
+        let all: BTreeSet<_> = locks.union(&decidable).collect();
+        2 * all.len() + shares
+    }
+
     /// What the state amounts to.
     pub(crate) fn outcome(&mut self, state: State) -> Outcome {
-        let mut outcome = Outcome {
-            locks: Vec::new(),
-            decided: Vec::new(),
-            decidable: BTreeSet::new(),
-            shares: BTreeMap::new(),
-        };
-        for value in self.decidable(state) {
-            outcome.decidable.insert(self.post.name(value));
+        let values = self.decidable(state);
+        let signable = self.signable(state, &values).into_keys();
+        let signable = signable.collect::<Vec<_>>().into_iter();
+        Outcome {
+            locks: (0..HONEST)
+                .map(|at| {
+                    let lock = self.local(state, at).position.and_then(|p| p.lock);
+                    lock.map(|l| (l.view.0, self.post.name(l.value)))
+                })
+                .collect(),
+            decidable: values.iter().map(|v| self.post.name(*v)).collect(),
+            signable: signable.map(|s| self.report_name(state, s)).collect(),
         }
-        for at in 0..HONEST {
-            let local = Rc::clone(self.local(state, at));
-            let lock = local.position.and_then(|p| p.lock);
-            let lock = lock.map(|l| (l.view.0, self.post.name(l.value)));
-            outcome.locks.push(lock);
-            let decided = local.position.and_then(|p| p.decided);
-            outcome.decided.push(decided.map(|v| self.post.name(v)));
-            for statement in local.shared.iter() {
-                let name = self.report_name(state, *statement);
-                *outcome.shares.entry(name).or_default() += 1;
-            }
-        }
-        outcome
     }
 }

@@ -258,9 +258,7 @@ impl Post {
 
     fn reply(&self, reply: &Reply) -> (Option<Digest>, String) {
         match reply {
-            Reply::Decide(decision) => {
-                (Some(decision.qc.value), self.certificate(&decision.qc))
-            }
+            Reply::Decide(decision) => (Some(decision.qc.value), self.certificate(&decision.qc)),
             Reply::Fetch { value, .. } => (Some(*value), self.name(*value)),
             Reply::Value { list, .. } => {
                 let known = self.values.iter().find(|(_, (_, known))| known == list);

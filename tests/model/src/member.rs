@@ -33,7 +33,7 @@ const INTERVAL_MS: u64 = 1_000_000;
 /// Every timer of view 0 has ended by then, and no round but the first has begun.
 const LATE_US: u64 = 100_000_000;
 /// How many cores are kept alive to be fed further without being rebuilt.
-const LIVE_KEPT: usize = 4_000;
+const LIVE_KEPT: usize = 1_000;
 
 /// The number of a local state.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -53,9 +53,11 @@ pub(crate) enum Feed {
 }
 
 /// A local state.
+#[derive(Clone)]
 pub(crate) struct Local {
     pub(crate) member: MemberId,
-    before: Option<(LocalId, Feed)>,
+    /// The state that it came from, and by what.
+    before: Option<(LocalId, Box<[Feed]>)>,
     /// None once the round is closed.
     pub(crate) position: Option<Position>,
     /// All letters sent so far, in ascending order.
@@ -94,7 +96,8 @@ pub(crate) struct Members<R: Rules> {
     round: Round,
     terms: Arc<Terms>,
     byzantine: MemberId,
-    locals: Vec<Rc<Local>>,
+    locals: HashMap<LocalId, Rc<Local>>,
+    next: u32,
     ids: HashMap<(MemberId, u64, u64), LocalId>,
     steps: HashMap<(LocalId, Feed), LocalId>,
     live: HashMap<LocalId, Live<R>>,
@@ -112,7 +115,8 @@ impl<R: Rules> Members<R> {
             round,
             terms,
             byzantine,
-            locals: Vec::new(),
+            locals: HashMap::new(),
+            next: 0,
             ids: HashMap::new(),
             steps: HashMap::new(),
             live: HashMap::new(),
@@ -123,24 +127,15 @@ impl<R: Rules> Members<R> {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.locals.len()
-    }
-
     pub(crate) fn get(&self, id: LocalId) -> &Rc<Local> {
-        // Numbers are given out here only.
-        &self.locals[id.0 as usize]
-    }
-
-    /// What led to a local state.
-    pub(crate) fn before(&self, id: LocalId) -> Option<(LocalId, Feed)> {
-        self.get(id).before
+        // Numbers are given out here only, and forgotten only where nobody holds them any more.
+        &self.locals[&id]
     }
 
     /// A member at its start.
     pub(crate) fn first(&mut self, member: MemberId) -> Result<LocalId> {
         let live = self.start(member)?;
-        self.number(member, live, None)
+        Ok(self.number(member, live, None))
     }
 
     /// How many local states were told apart.
@@ -159,7 +154,7 @@ impl<R: Rules> Members<R> {
         };
         let member = self.get(id).member;
         self.apply(post, member, &mut live, feed)?;
-        let next = self.number(member, live, Some((id, feed)))?;
+        let next = self.number(member, live, Some((id, Box::from([feed]))));
         self.steps.insert((id, feed), next);
         Ok(next)
     }
@@ -196,16 +191,16 @@ impl<R: Rules> Members<R> {
     }
 
     fn rebuild(&mut self, post: &mut Post, id: LocalId) -> Result<Live<R>> {
-        let mut feeds = Vec::new();
+        let mut parts = Vec::new();
         let mut at = id;
-        while let Some((before, feed)) = self.before(at) {
-            feeds.push(feed);
-            at = before;
+        while let Some((before, feeds)) = &self.get(at).before {
+            parts.push(feeds.clone());
+            at = *before;
         }
         let member = self.get(id).member;
         let mut live = self.start(member)?;
-        for feed in feeds.into_iter().rev() {
-            self.apply(post, member, &mut live, feed)?;
+        for feed in parts.iter().rev().flatten() {
+            self.apply(post, member, &mut live, *feed)?;
         }
         Ok(live)
     }
@@ -253,7 +248,11 @@ impl<R: Rules> Members<R> {
         for fault in step.faults {
             let guilty = fault.member == Some(self.byzantine);
             if !guilty || matches!(fault.kind, FaultKind::Divergence { .. }) {
-                bail!("member {member} accuses {:?}: {:?}", fault.member, fault.kind);
+                bail!(
+                    "member {member} accuses {:?}: {:?}",
+                    fault.member,
+                    fault.kind
+                );
             }
         }
         for effect in step.effects {
@@ -312,10 +311,11 @@ impl<R: Rules> Members<R> {
         &mut self,
         member: MemberId,
         live: Live<R>,
-        before: Option<(LocalId, Feed)>,
-    ) -> Result<LocalId> {
-        let id = LocalId(u32::try_from(self.locals.len())?);
-        let next = u32::try_from(self.sets.len())?;
+        before: Option<(LocalId, Box<[Feed]>)>,
+    ) -> LocalId {
+        let id = LocalId(self.next);
+        self.next += 1;
+        let next = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
         let (sent, sent_number) = match self.sets.get_key_value(live.sent.as_slice()) {
             Some((sent, number)) => (Rc::clone(sent), *number),
             None => {
@@ -324,7 +324,7 @@ impl<R: Rules> Members<R> {
                 (sent, next)
             }
         };
-        self.locals.push(Rc::new(Local {
+        let local = Local {
             member,
             before,
             position: live.core.position(self.round),
@@ -335,12 +335,40 @@ impl<R: Rules> Members<R> {
             contradiction: live.contradiction,
             late: live.late,
             refused: live.refused,
-        }));
+        };
+        self.locals.insert(id, Rc::new(local));
         if self.live.len() >= LIVE_KEPT {
             self.live.clear();
         }
         self.live.insert(id, live);
-        Ok(id)
+        id
+    }
+
+    /// Lets a state follow from one that is kept, so that those between them may be forgotten.
+    fn keep(&mut self, id: LocalId) {
+        let mut feeds: Vec<Box<[Feed]>> = Vec::new();
+        let mut at = id;
+        while let Some((before, by)) = &self.get(at).before {
+            feeds.push(by.clone());
+            at = *before;
+            if self.same.get(&at) == Some(&at) {
+                break;
+            }
+        }
+        let feeds: Box<[Feed]> = feeds.iter().rev().flatten().copied().collect();
+        let mut local = Local::clone(self.get(id));
+        local.before = (!feeds.is_empty()).then_some((at, feeds));
+        self.locals.insert(id, Rc::new(local));
+    }
+
+    /// Forgets all states but those that were told apart, and the steps to the others.
+    pub(crate) fn forget(&mut self) {
+        self.same.retain(|id, same| id == same);
+        let kept = &self.same;
+        self.locals.retain(|id, _| kept.contains_key(id));
+        self.live.retain(|id, _| kept.contains_key(id));
+        self.steps
+            .retain(|(from, _), to| kept.contains_key(from) && kept.contains_key(to));
     }
 
     /// The first state that is the same as this one.
@@ -365,6 +393,9 @@ impl<R: Rules> Members<R> {
         };
         let key = (self.get(id).member, print(0), print(1));
         let same = *self.ids.entry(key).or_insert(id);
+        if same == id {
+            self.keep(id);
+        }
         self.same.insert(id, same);
         self.same.insert(same, same);
         self.live.insert(same, live);

@@ -13,6 +13,7 @@ use touchstone_consensus::Rules;
 use touchstone_types::{MemberId, MessageKind, View};
 
 use crate::{
+    Options,
     byzantine::Entry,
     judge::{Outcome, Violation},
     letter::{Kind, LetterId},
@@ -51,6 +52,8 @@ pub struct Count {
     pub depth: usize,
     /// States that were left at the end of each view.
     pub ends: Vec<usize>,
+    /// Whether states were left out.
+    pub beam: bool,
 }
 
 /// What a search found.
@@ -63,16 +66,11 @@ pub struct Found {
 
 /// The reduced search of one configuration.
 pub(crate) struct Reduced<'a, R: Rules> {
-    pub(crate) world: &'a mut World<R>,
-    pub(crate) merge: Merge,
-    /// How many states are kept at most.
-    pub(crate) states_max: usize,
-    /// Says on standard error how far it is.
-    pub(crate) progress: bool,
-    pub(crate) collect: bool,
+    world: &'a mut World<R>,
+    options: Options,
     pub(crate) outcomes: BTreeSet<Outcome>,
     pub(crate) count: Count,
-    /// How each state of the search was reached: from which, by what.
+    /// How each state of the search was reached: from which, by what, in how many inputs.
     traces: Vec<(u32, Box<[Action]>, u32)>,
     frontier: Vec<(State, u32)>,
     seen: HashSet<State>,
@@ -80,15 +78,12 @@ pub(crate) struct Reduced<'a, R: Rules> {
 }
 
 impl<'a, R: Rules> Reduced<'a, R> {
-    pub(crate) fn new(world: &'a mut World<R>, merge: Merge, states_max: usize) -> Self {
+    pub(crate) fn new(world: &'a mut World<R>, options: Options) -> Self {
         let start = world.start;
         let setup = world.setup.clone();
         Self {
             world,
-            merge,
-            states_max,
-            progress: false,
-            collect: false,
+            options,
             outcomes: BTreeSet::new(),
             count: Count::default(),
             traces: vec![(0, setup.into(), 0)],
@@ -166,9 +161,14 @@ impl<'a, R: Rules> Reduced<'a, R> {
             ("late ACK", Self::acknowledge, false),
         ];
         for (name, stage, by_member) in each {
-            let times = if by_member { self.world.config.active } else { 1 };
+            let times = if by_member {
+                self.world.config.active
+            } else {
+                1
+            };
             for at in 0..times {
-                let found = self.stage(&format!("{name} {view}"), |s, run| stage(s, run, view, at))?;
+                let found =
+                    self.stage(&format!("{name} {view}"), |s, run| stage(s, run, view, at))?;
                 if found.is_some() {
                     return Ok(found);
                 }
@@ -211,14 +211,15 @@ impl<'a, R: Rules> Reduced<'a, R> {
                         schedule,
                     }));
                 }
-                if self.collect {
+                if self.options.outcomes {
                     let outcome = self.world.outcome(run.state);
                     self.outcomes.insert(outcome);
                 }
             }
         }
         self.frontier = next;
-        if self.progress {
+        self.world.members.forget();
+        if self.options.progress {
             eprintln!(
                 "{:7.1} s  {name:<22} {:>9} states, {:>9} in all, {:>8} local",
                 self.since.elapsed().as_secs_f64(),
@@ -231,11 +232,9 @@ impl<'a, R: Rules> Reduced<'a, R> {
     }
 
     fn traced(&mut self, from: u32, actions: Vec<Action>) -> Result<u32> {
-        if self.traces.len() >= self.states_max {
-            bail!(
-                "more than {} states: give it more with --states, or explore fewer views",
-                self.states_max
-            );
+        let most = self.options.states;
+        if self.traces.len() >= most || self.world.members.told_apart() >= most {
+            bail!("more than {most} states: give it more with --states, or explore fewer views");
         }
         let depth = self.traces.get(from as usize).map_or(0, |(.., d)| *d);
         let depth = depth + u32::try_from(actions.len())?;
@@ -266,7 +265,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
             return Ok(Some(found));
         }
         self.frontier = before;
-        if self.merge == Merge::View {
+        if self.options.merge == Merge::View {
             let mut kept = HashSet::new();
             let mut next = Vec::new();
             for (state, trace) in std::mem::take(&mut self.frontier) {
@@ -276,9 +275,23 @@ impl<'a, R: Rules> Reduced<'a, R> {
             }
             self.frontier = next;
         }
+        if let Some(beam) = self.options.beam.filter(|beam| *beam < self.frontier.len()) {
+            self.count.beam = true;
+            let all = std::mem::take(&mut self.frontier);
+            let mut all: Vec<_> = all
+                .into_iter()
+                .map(|s| (self.world.unrest(s.0), s))
+                .collect();
+            // The sort is stable: of equals the first ones stay.
+            all.sort_by_key(|(unrest, _)| std::cmp::Reverse(*unrest));
+            self.frontier = all.into_iter().take(beam).map(|(_, s)| s).collect();
+        }
         self.count.ends.push(self.frontier.len());
-        if self.progress {
-            eprintln!("            at the end of view {view}: {} states that differ", self.frontier.len());
+        if self.options.progress {
+            eprintln!(
+                "            at the end of view {view}: {} states that differ",
+                self.frontier.len()
+            );
         }
         Ok(None)
     }
@@ -403,7 +416,11 @@ impl<'a, R: Rules> Reduced<'a, R> {
         for id in proposals {
             let mut next = run.clone();
             self.feed(&mut next, at, id)?;
-            out.extend(self.perhaps(run.clone(), next, at, late).into_iter().skip(1));
+            out.extend(
+                self.perhaps(run.clone(), next, at, late)
+                    .into_iter()
+                    .skip(1),
+            );
         }
         Ok(out)
     }
@@ -434,7 +451,11 @@ impl<'a, R: Rules> Reduced<'a, R> {
             for vote in votes.into_iter().take(quorum) {
                 self.feed(&mut next, at, vote)?;
             }
-            out.extend(self.perhaps(run.clone(), next, at, late).into_iter().skip(1));
+            out.extend(
+                self.perhaps(run.clone(), next, at, late)
+                    .into_iter()
+                    .skip(1),
+            );
         }
         Ok(out)
     }
@@ -517,7 +538,9 @@ impl<'a, R: Rules> Reduced<'a, R> {
         let letters = self.world.letters(run.state);
         let proposals = World::<R>::of_kind(&letters, MessageKind::Propose, view);
         for entry in self.entries(&run, view) {
-            let same = proposals.iter().find(|(_, l)| l.right() == Some(entry.lock));
+            let same = proposals
+                .iter()
+                .find(|(_, l)| l.right() == Some(entry.lock));
             let own = self.world.proposal(&letters, &entry);
             for id in same.map(|(id, _)| *id).into_iter().chain(own) {
                 let mut next = run.clone();
@@ -628,7 +651,11 @@ impl<'a, R: Rules> Reduced<'a, R> {
             if Some(from) == leader {
                 let mut next = run.clone();
                 self.feed(&mut next, at, id)?;
-                out.extend(self.perhaps(run.clone(), next, at, true).into_iter().skip(1));
+                out.extend(
+                    self.perhaps(run.clone(), next, at, true)
+                        .into_iter()
+                        .skip(1),
+                );
             }
         }
         Ok(out)

@@ -3,10 +3,11 @@
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use touchstone_consensus::{Content, Message, Rules, Signed, To};
+use touchstone_consensus::{Content, Message, Rules, Signed, To, Value};
 use touchstone_sim::Network;
 use touchstone_types::{
-    Committee, Digest, Header, MemberId, MessageKind, Observation, Round, Terms, View,
+    Committee, Digest, Header, MemberId, MessageKind, NonceCommitments, Observation, Round, Terms,
+    View,
 };
 
 use crate::{
@@ -17,9 +18,9 @@ use crate::{
 };
 
 /// The honest members.
-pub const HONEST: usize = 3;
+pub(crate) const HONEST: usize = 3;
 /// The Byzantine member.
-pub const BYZANTINE: MemberId = MemberId(3);
+pub(crate) const BYZANTINE: MemberId = MemberId(3);
 
 /// What is explored.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,6 +59,9 @@ pub(crate) struct State {
 /// Everything that was sent, by numbers, and how the coins fall: what the Byzantine member's possibilities follow from.
 pub(crate) type Soup = ([u32; HONEST], Coins);
 
+/// What a value of the Byzantine member follows from.
+type OwnValue = (View, Vec<(MemberId, Vec<NonceCommitments>)>, bool);
+
 /// One thing that happens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Action {
@@ -81,6 +85,8 @@ pub(crate) struct World<R: Rules> {
     pub(crate) bodies: Vec<Signed>,
     /// What the Byzantine member may say, by everything that was sent.
     pub(crate) says: HashMap<Soup, Rc<[LetterId]>>,
+    /// Values that the Byzantine member made, by view, signers' nonces, and whether it counts itself in.
+    pub(crate) own_values: HashMap<OwnValue, (Digest, Arc<Value>)>,
     pub(crate) judged: HashMap<Soup, Rc<Judged>>,
     pub(crate) statements: HashMap<Digest, Option<Digest>>,
 }
@@ -107,6 +113,7 @@ impl<R: Rules> World<R> {
             setup: Vec::new(),
             bodies: Vec::new(),
             says: HashMap::new(),
+            own_values: HashMap::new(),
             judged: HashMap::new(),
             statements: HashMap::new(),
         };
@@ -251,7 +258,8 @@ impl<R: Rules> World<R> {
         kind: MessageKind,
         view: View,
     ) -> Vec<(LetterId, Arc<Letter>)> {
-        let fits = |(_, l): &&(LetterId, Arc<Letter>)| l.kind == Kind::Signed(kind) && l.view == view;
+        let fits =
+            |(_, l): &&(LetterId, Arc<Letter>)| l.kind == Kind::Signed(kind) && l.view == view;
         letters.iter().filter(fits).cloned().collect()
     }
 }

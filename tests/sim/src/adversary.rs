@@ -201,7 +201,9 @@ impl Program {
             }
         }
         if self.will(Behaviour::OmitFeeds) {
-            feeds.retain(|_| self.dice.chance(300));
+            // The resolute leave one and the same feed out each time.
+            let keep = if self.resolute { 0 } else { 300 };
+            feeds.retain(|f| f.feed_index > 0 && self.resolute || self.dice.chance(keep));
         }
     }
 

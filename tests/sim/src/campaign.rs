@@ -1,14 +1,14 @@
 //! Many runs, one seed after the other, and what they tell together.
 
 use std::{
-    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result};
-use touchstone_consensus::{Coverage, Rule, Rules};
+use touchstone_consensus::Rules;
 use touchstone_types::Committee;
 
 use super::{
@@ -16,12 +16,36 @@ use super::{
     check::{Finding, Property},
     committee::Network,
     concert::Concert,
-    plan::{Plan, UNIT_US},
+    plan::Plan,
+    report::Report,
     world::{Outcome, Verdict, World},
 };
 
-/// How many failures a report lists.
-const FAILURES_KEPT: usize = 10;
+/// Rounds in each run with a member that leaves a feed out.
+const OMITTER_ROUNDS: u64 = 1_000;
+/// How often progress is told, in runs.
+const TELL_RUNS: u64 = 10_000;
+
+/// What kind of runs to make.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Whatever the seed says.
+    Adversarial,
+    /// No faults but some crashed members that do not lead, and every letter takes one unit.
+    GoodCase {
+        /// How many members are crashed.
+        crashed: u16,
+    },
+    /// The good case, but the leader is down. Delays count from the end of the timer.
+    DeadLeader {
+        /// How many others are down.
+        crashed: u16,
+    },
+    /// One member leaves a feed out; all others are up and honest.
+    Omitter,
+    /// Nobody is faulty; the network holds back whoever is known to lead, and never lets go.
+    Hunt,
+}
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -40,8 +64,8 @@ pub struct Options {
     pub faults: Vec<Behaviour>,
     /// The one attack that all runs are; none: drawn.
     pub concert: Option<Concert>,
-    /// No faults, and every letter takes one unit.
-    pub good_case: bool,
+    /// What kind of runs.
+    pub mode: Mode,
     /// Print every message.
     pub trace: bool,
     /// Stop at the first failure.
@@ -62,191 +86,12 @@ impl Default for Options {
             real_crypto: false,
             faults: Vec::new(),
             concert: None,
-            good_case: false,
+            mode: Mode::Adversarial,
             trace: false,
             stop_early: false,
             threads: thread::available_parallelism().map_or(1, usize::from),
             progress: false,
         }
-    }
-}
-
-/// Smallest, mean and largest of many.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Spread {
-    /// How many.
-    pub count: u64,
-    /// The smallest.
-    pub min: u64,
-    /// The largest.
-    pub max: u64,
-    sum: u64,
-}
-
-impl Spread {
-    fn add(&mut self, value: u64) {
-        self.min = if self.count == 0 {
-            value
-        } else {
-            self.min.min(value)
-        };
-        self.max = self.max.max(value);
-        self.count += 1;
-        self.sum += value;
-    }
-
-    fn join(&mut self, other: &Self) {
-        if other.count > 0 {
-            self.min = if self.count == 0 {
-                other.min
-            } else {
-                self.min.min(other.min)
-            };
-            self.max = self.max.max(other.max);
-            self.count += other.count;
-            self.sum += other.sum;
-        }
-    }
-
-    /// The mean; 0 of none.
-    pub fn mean(&self) -> f64 {
-        if self.count == 0 {
-            0.0
-        } else {
-            self.sum as f64 / self.count as f64
-        }
-    }
-}
-
-/// A run that did not pass.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failure {
-    /// Its seed.
-    pub seed: u64,
-    /// What went wrong.
-    pub verdict: Verdict,
-}
-
-/// How often one thing went wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Kind {
-    /// In how many runs.
-    pub runs: u64,
-    /// The first of their seeds.
-    pub first_seed: u64,
-}
-
-/// What a campaign tells.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// Runs that were made.
-    pub runs: u64,
-    /// Runs that passed.
-    pub passed: u64,
-    /// Runs that stood still.
-    pub no_progress: u64,
-    /// Runs in which a property broke.
-    pub diverged: u64,
-    /// The first failures, by seed.
-    pub failures: Vec<Failure>,
-    /// What failed, by name: a run counts for what broke in it first.
-    pub kinds: BTreeMap<String, Kind>,
-    /// How often each fault, schedule and role was drawn.
-    pub mix: BTreeMap<(&'static str, &'static str), u64>,
-    /// Pieces of evidence that honest members gave.
-    pub evidence: u64,
-    /// How often each rule fired.
-    pub coverage: Coverage,
-    /// The highest view of each round.
-    pub views: Spread,
-    /// From observation to certificate, in microseconds.
-    pub delays_us: Spread,
-    /// Letters, each receiver counted.
-    pub messages: u64,
-    /// The most that an honest member kept.
-    pub kept_max: usize,
-}
-
-impl Report {
-    /// The rules that never fired.
-    pub fn silent_rules(&self) -> Vec<Rule> {
-        self.coverage
-            .iter()
-            .filter(|(_, count)| *count == 0)
-            .map(|(rule, _)| rule)
-            .collect()
-    }
-
-    /// A number of microseconds in units of one message delay.
-    pub fn in_delays(us: f64) -> f64 {
-        us / UNIT_US as f64
-    }
-
-    fn add_kind(&mut self, name: String, kind: Kind) {
-        let known = self.kinds.entry(name).or_insert(Kind { runs: 0, ..kind });
-        known.runs += kind.runs;
-        known.first_seed = known.first_seed.min(kind.first_seed);
-    }
-
-    fn add(&mut self, seed: u64, plan: &Plan, outcome: Outcome) {
-        self.runs += 1;
-        for feature in plan.features() {
-            *self.mix.entry(feature).or_default() += 1;
-        }
-        self.evidence += outcome.evidence;
-        if let Some(name) = outcome.verdict.name() {
-            let kind = Kind {
-                runs: 1,
-                first_seed: seed,
-            };
-            self.add_kind(name, kind);
-        }
-        match &outcome.verdict {
-            Verdict::Pass => self.passed += 1,
-            Verdict::NoProgress(_) => self.no_progress += 1,
-            Verdict::Diverged(_) => self.diverged += 1,
-        }
-        if outcome.verdict != Verdict::Pass {
-            self.failures.push(Failure {
-                seed,
-                verdict: outcome.verdict,
-            });
-            self.failures.sort_by_key(|f| f.seed);
-            self.failures.truncate(FAILURES_KEPT);
-        }
-        self.coverage.add(&outcome.coverage);
-        outcome
-            .views
-            .iter()
-            .for_each(|v| self.views.add(u64::from(*v)));
-        outcome
-            .delays_us
-            .iter()
-            .for_each(|d| self.delays_us.add(*d));
-        self.messages += outcome.messages;
-        self.kept_max = self.kept_max.max(outcome.kept_max);
-    }
-
-    fn join(&mut self, other: Self) {
-        self.runs += other.runs;
-        self.passed += other.passed;
-        self.no_progress += other.no_progress;
-        self.diverged += other.diverged;
-        self.failures.extend(other.failures);
-        self.failures.sort_by_key(|f| f.seed);
-        self.failures.truncate(FAILURES_KEPT);
-        for (name, kind) in other.kinds {
-            self.add_kind(name, kind);
-        }
-        for (feature, count) in other.mix {
-            *self.mix.entry(feature).or_default() += count;
-        }
-        self.evidence += other.evidence;
-        self.coverage.add(&other.coverage);
-        self.views.join(&other.views);
-        self.delays_us.join(&other.delays_us);
-        self.messages += other.messages;
-        self.kept_max = self.kept_max.max(other.kept_max);
     }
 }
 
@@ -270,6 +115,7 @@ impl Campaign {
         };
         let next = AtomicU64::new(0);
         let stop = AtomicBool::new(false);
+        let started = Instant::now();
         let work = || -> Result<Report> {
             let mut report = Report::default();
             loop {
@@ -283,8 +129,11 @@ impl Campaign {
                     stop.store(true, Ordering::Relaxed);
                 }
                 report.add(seed, &plan, outcome);
-                if options.progress && index % 1_000 == 999 {
-                    eprintln!("{} of {} runs", index + 1, options.runs);
+                let done = index + 1;
+                if options.progress && (done.is_multiple_of(TELL_RUNS) || done == options.runs) {
+                    let rate = done as f64 / started.elapsed().as_secs_f64().max(0.001);
+                    let (nodes, runs) = (options.nodes, options.runs);
+                    eprintln!("{nodes} members: {done} of {runs} runs, {rate:.0} each second");
                 }
             }
         };
@@ -310,16 +159,19 @@ fn one<R: Rules>(
     seed: u64,
 ) -> Result<(Plan, Outcome)> {
     let network = network.for_run(seed);
-    let plan = if options.good_case {
-        Plan::good_case(seed, committee, options.rounds.unwrap_or(1))
-    } else {
-        Plan::draw(
+    let rounds = |usually: u64| options.rounds.unwrap_or(usually);
+    let plan = match options.mode {
+        Mode::GoodCase { crashed } => Plan::crashed(seed, committee, rounds(1), crashed),
+        Mode::DeadLeader { crashed } => Plan::dead_leader(seed, committee, crashed),
+        Mode::Omitter => Plan::omitter(seed, committee, rounds(OMITTER_ROUNDS)),
+        Mode::Hunt => Plan::hunt(seed, committee),
+        Mode::Adversarial => Plan::draw(
             seed,
             committee,
             options.rounds,
             &options.faults,
             options.concert,
-        )
+        ),
     };
     if options.trace {
         println!("{plan:#?}");

@@ -130,6 +130,11 @@ impl Ledger {
         }
     }
 
+    /// How many rounds were signed.
+    pub(super) fn signed_rounds(&self) -> u64 {
+        self.statements.len() as u64
+    }
+
     pub(super) fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }

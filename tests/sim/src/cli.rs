@@ -2,11 +2,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use serde_json::json;
+use touchstone_types::Committee;
 
-use super::{Behaviour, Concert, Options, Report, Verdict, mutants};
+use super::{Behaviour, Concert, Mode, Options, Report, Verdict, mutants};
+
+/// The sizes of a campaign's committees, each with its share of the runs in thousandths.
+const SIZES: &[(u16, u64)] = &[(16, 10), (13, 15), (10, 25), (7, 250), (4, 700)];
+/// The share of rounds in which a feed must be priced that one member leaves out.
+const PRICED_SHARE: f64 = 0.99;
 
 /// Runs the shipped consensus core in whole committees, under adversarial networks and members, and checks agreement, one
 /// signed report per round, honest range, evidence, memory and termination. Exit code 1: something broke, or a rule of the
@@ -32,12 +38,27 @@ struct Arguments {
     /// What Byzantine members do, comma-separated; any mix, crashes and restarts too, where it is left out.
     #[arg(long, value_delimiter = ',')]
     faults: Vec<String>,
-    /// One attack of network and members together in all runs: deprive, isolate or lag.
+    /// One attack of network and members together in all runs: deprive, isolate, lag or scatter.
     #[arg(long)]
     concert: Option<String>,
     /// No faults, and every message takes one unit of time.
-    #[arg(long)]
+    #[arg(long, group = "kind")]
     good_case: bool,
+    /// With --good-case: this many members that do not lead are down. With --dead-leader: beside the leader.
+    #[arg(long, default_value_t = 0)]
+    crashed: u16,
+    /// The good case with the leader down; delays count from the end of view 0's timer.
+    #[arg(long, group = "kind")]
+    dead_leader: bool,
+    /// One member leaves a feed out; exit code 1 if that feed is priced in less than 99 % of the rounds.
+    #[arg(long, group = "kind")]
+    omitter: bool,
+    /// No faults, but the network holds back whoever is known to lead, and never lets go.
+    #[arg(long, group = "kind")]
+    hunt: bool,
+    /// Committees of all sizes: 70 % of the runs with 4 members, 25 % with 7, the rest with 10, 13 and 16.
+    #[arg(long, conflicts_with_all = ["kind", "nodes"])]
+    campaign: bool,
     /// Run the core with one rule dropped.
     #[arg(long)]
     mutant: Option<String>,
@@ -47,6 +68,9 @@ struct Arguments {
     /// Print the names of all faults.
     #[arg(long)]
     list_faults: bool,
+    /// Stop at the first run that fails.
+    #[arg(long)]
+    stop_early: bool,
     /// Print the plan and every message of each run.
     #[arg(long)]
     trace: bool,
@@ -80,25 +104,87 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     // A panic is a finding that the report names; one line says where it was.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let options = options(arguments)?;
-    let report = match &arguments.mutant {
-        None => mutants::run_sound(&options)?,
-        Some(name) => mutants::run(name, &options)
-            .with_context(|| format!("no mutant {name:?}; --list-mutants names them"))??,
+    let report = if arguments.campaign {
+        campaign(arguments, &options)?
+    } else {
+        run_one(arguments, &options)?
     };
     // A campaign of one kind of fault, or of few runs, cannot make every rule fire.
-    let complete = !arguments.good_case
+    let complete = options.mode == Mode::Adversarial
         && arguments.faults.is_empty()
         && arguments.concert.is_none()
         && arguments.rounds.is_none()
         && arguments.runs >= 1_000;
     print(arguments, &report, complete);
     let every_rule = !complete || report.silent_rules().is_empty();
-    let sound = report.failures.is_empty() && every_rule;
+    let priced = !arguments.omitter || report.priced_share() >= PRICED_SHARE;
+    let sound = report.failures.is_empty() && every_rule && priced;
     Ok(if sound {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
     })
+}
+
+fn run_one(arguments: &Arguments, options: &Options) -> Result<Report> {
+    match &arguments.mutant {
+        None => mutants::run_sound(options),
+        Some(name) => mutants::run(name, options)
+            .with_context(|| format!("no mutant {name:?}; --list-mutants names them"))?,
+    }
+}
+
+/// Runs committees of all sizes, one size after the other.
+fn campaign(arguments: &Arguments, options: &Options) -> Result<Report> {
+    let mut total = Report::default();
+    let mut done = 0;
+    for (at, (nodes, share)) in SIZES.iter().enumerate() {
+        let last = at + 1 == SIZES.len();
+        let runs = if last {
+            options.runs - done
+        } else {
+            options.runs * share / 1_000
+        };
+        done += runs;
+        let part = Options {
+            nodes: *nodes,
+            runs,
+            ..options.clone()
+        };
+        total.join(run_one(arguments, &part)?);
+    }
+    Ok(total)
+}
+
+fn mode(arguments: &Arguments) -> Result<Mode> {
+    let crashed = arguments.crashed;
+    let f = Committee::max_faults(arguments.nodes);
+    let most = if arguments.dead_leader {
+        f.saturating_sub(1)
+    } else {
+        f
+    };
+    ensure!(
+        crashed <= most,
+        "--crashed must be from 0 to {most}: more than f = {f} members down stop the network"
+    );
+    let mode = if arguments.good_case {
+        Mode::GoodCase { crashed }
+    } else if arguments.dead_leader {
+        Mode::DeadLeader { crashed }
+    } else if arguments.omitter {
+        Mode::Omitter
+    } else if arguments.hunt {
+        Mode::Hunt
+    } else {
+        Mode::Adversarial
+    };
+    let takes_crashed = matches!(mode, Mode::GoodCase { .. } | Mode::DeadLeader { .. });
+    ensure!(
+        takes_crashed || crashed == 0,
+        "--crashed goes with --good-case or --dead-leader"
+    );
+    Ok(mode)
 }
 
 fn options(arguments: &Arguments) -> Result<Options> {
@@ -108,7 +194,9 @@ fn options(arguments: &Arguments) -> Result<Options> {
     };
     let concert = |name: &String| {
         let known = Concert::ALL.iter().copied().find(|c| c.name() == name);
-        known.with_context(|| format!("no concert {name:?}; there are deprive, isolate and lag"))
+        known.with_context(|| {
+            format!("no concert {name:?}; there are deprive, isolate, lag and scatter")
+        })
     };
     let defaults = Options::default();
     Ok(Options {
@@ -123,9 +211,9 @@ fn options(arguments: &Arguments) -> Result<Options> {
             .map(behaviour)
             .collect::<Result<_>>()?,
         concert: arguments.concert.as_ref().map(concert).transpose()?,
-        good_case: arguments.good_case,
+        mode: mode(arguments)?,
         trace: arguments.trace,
-        stop_early: false,
+        stop_early: arguments.stop_early,
         threads: if arguments.trace {
             1
         } else {
@@ -144,31 +232,21 @@ fn print(arguments: &Arguments, report: &Report, complete: bool) {
             println!("rule {} never fired: {}", rule.code(), rule.text());
         }
     }
-    for failure in &report.failures {
-        match &failure.verdict {
-            Verdict::Pass => {}
-            Verdict::NoProgress(what) => println!("seed {}: no progress: {what}", failure.seed),
-            Verdict::Diverged(findings) => {
-                findings
-                    .iter()
-                    .for_each(|f| println!("seed {}: {:?}: {}", failure.seed, f.property, f.what));
-            }
-        }
+    for ((kind, name), count) in &report.mix {
+        println!("{kind:<8} {name:<22} {count:>9} runs");
     }
-    for (name, kind) in &report.kinds {
-        println!(
-            "{name}: {} runs, the first at seed {}",
-            kind.runs, kind.first_seed
-        );
-    }
-    let delay = |us: u64| Report::in_delays(us as f64);
+    print_failures(report);
     let (views, delays) = (&report.views, &report.delays_us);
+    let delay = |us: u64| Report::in_delays(us as f64);
+    let nodes = if arguments.campaign {
+        "4 to 16".to_owned()
+    } else {
+        arguments.nodes.to_string()
+    };
     println!(
-        "{} runs of {} members, seeds {}..{}: {} pass, {} no progress, {} diverged; views {:.2} (at most {}), delays {:.2} ({:.2} to {:.2}), {} messages, at most {} things kept",
+        "{} runs of {nodes} members from seed {}: {} pass, {} no progress, {} diverged; views {:.2} (at most {}), delays {:.2} ({:.2} to {:.2}), {} messages, {} pieces of evidence, at most {} things kept, every feed priced in {:.2} % of rounds",
         report.runs,
-        arguments.nodes,
         arguments.seed,
-        arguments.seed.wrapping_add(report.runs),
         report.passed,
         report.no_progress,
         report.diverged,
@@ -178,26 +256,67 @@ fn print(arguments: &Arguments, report: &Report, complete: bool) {
         delay(delays.min),
         delay(delays.max),
         report.messages,
-        report.kept_max
+        report.evidence,
+        report.kept_max,
+        100.0 * report.priced_share(),
     );
     if arguments.json {
-        let coverage: serde_json::Map<_, _> = report
-            .coverage
-            .iter()
-            .map(|(r, c)| (r.code().to_owned(), c.into()))
-            .collect();
-        let object = json!({
-            "runs": report.runs,
-            "nodes": arguments.nodes,
-            "seed": arguments.seed,
-            "verdicts": { "Pass": report.passed, "NoProgress": report.no_progress, "Diverged": report.diverged },
-            "views": { "min": views.min, "mean": views.mean(), "max": views.max },
-            "delays": { "min": delay(delays.min), "mean": Report::in_delays(delays.mean()), "max": delay(delays.max) },
-            "messages": report.messages,
-            "kept_max": report.kept_max,
-            "rules": coverage,
-            "failed_seeds": report.failures.iter().map(|f| f.seed).collect::<Vec<_>>(),
-        });
-        println!("{object}");
+        println!("{}", object(arguments, report));
     }
+}
+
+fn print_failures(report: &Report) {
+    for failure in &report.failures {
+        let place = format!("{} members, seed {}", failure.nodes, failure.seed);
+        match &failure.verdict {
+            Verdict::Pass => {}
+            Verdict::NoProgress(what) => println!("{place}: Termination: {what}"),
+            Verdict::Diverged(findings) => {
+                let lines = findings.iter();
+                lines.for_each(|f| println!("{place}: {:?}: {}", f.property, f.what));
+            }
+        }
+    }
+    for (name, kind) in &report.kinds {
+        println!(
+            "{name}: {} runs, the first at seed {}",
+            kind.runs, kind.first_seed
+        );
+    }
+}
+
+fn object(arguments: &Arguments, report: &Report) -> serde_json::Value {
+    let delay = |us: u64| Report::in_delays(us as f64);
+    let (views, delays) = (&report.views, &report.delays_us);
+    let rules = report.coverage.iter();
+    let rules: serde_json::Map<_, _> = rules
+        .map(|(r, c)| (r.code().to_owned(), c.into()))
+        .collect();
+    let kinds = report.kinds.iter();
+    let broken: serde_json::Map<_, _> = kinds
+        .map(|(name, kind)| (name.clone(), kind.runs.into()))
+        .collect();
+    let mut mix = serde_json::Map::new();
+    for ((kind, name), count) in &report.mix {
+        let of = mix.entry(*kind).or_insert_with(|| json!({}));
+        if let Some(of) = of.as_object_mut() {
+            of.insert((*name).to_owned(), (*count).into());
+        }
+    }
+    json!({
+        "runs": report.runs,
+        "nodes": if arguments.campaign { json!([4, 7, 10, 13, 16]) } else { json!(arguments.nodes) },
+        "seed": arguments.seed,
+        "verdicts": { "Pass": report.passed, "NoProgress": report.no_progress, "Diverged": report.diverged },
+        "broken": broken,
+        "views": { "min": views.min, "mean": views.mean(), "max": views.max },
+        "delays": { "min": delay(delays.min), "mean": Report::in_delays(delays.mean()), "max": delay(delays.max) },
+        "messages": report.messages,
+        "evidence": report.evidence,
+        "kept_max": report.kept_max,
+        "priced_share": report.priced_share(),
+        "rules": rules,
+        "mix": mix,
+        "failed": report.failures.iter().map(|f| json!({ "nodes": f.nodes, "seed": f.seed })).collect::<Vec<_>>(),
+    })
 }

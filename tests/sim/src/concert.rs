@@ -48,8 +48,8 @@ impl Concert {
     pub(super) fn draw(d: &mut Dice) -> Self {
         match d.below(20) {
             0..2 => Self::Deprive,
-            2..12 => Self::Isolate,
-            12..15 => Self::Lag,
+            2..10 => Self::Isolate,
+            10..14 => Self::Lag,
             _ => Self::Scatter,
         }
     }
@@ -82,6 +82,7 @@ impl Concert {
         plan.scene = self.name();
         plan.rounds = 1;
         plan.clocks_ms.fill(0);
+        plan.rates.fill(1_000);
         plan.own_us = plan.own_us.min(UNIT_US / 4);
         plan.schedule = parts.schedule;
         plan.no_view_0 = parts.no_view_0;
@@ -183,8 +184,19 @@ fn lag(d: &mut Dice, mark: MemberId, plan: &Plan) -> Parts {
         MessageKind::Coin,
         MessageKind::Status,
     ];
-    let kinds = KINDS.iter().filter(|_| d.chance(600));
-    let kinds = kinds.map(|k| Kind::Signed(*k)).chain([Kind::Decide]);
+    // It stays in view 0, or in the first view, or whatever comes of it.
+    let each = match d.below(3) {
+        0 => [1_000, 1_000, 0, 0, 0],
+        1 => [0, 0, 1_000, 1_000, 1_000],
+        _ => [600; 5],
+    };
+    let drawn: Vec<_> = KINDS
+        .iter()
+        .zip(each)
+        .filter(|(_, e)| d.chance(*e))
+        .collect();
+    let kinds = drawn.into_iter().map(|(kind, _)| Kind::Signed(*kind));
+    let kinds = kinds.chain([Kind::Decide]);
     Parts {
         schedule: Schedule::Lag {
             member: mark,
@@ -196,7 +208,7 @@ fn lag(d: &mut Dice, mark: MemberId, plan: &Plan) -> Parts {
             },
         },
         always: vec![Behaviour::Tires, Behaviour::WithholdReplies],
-        perhaps: &[Behaviour::VoteAll, Behaviour::HideLock, Behaviour::LateLock],
+        perhaps: &[Behaviour::HideLock, Behaviour::LateLock],
         no_view_0: true,
     }
 }

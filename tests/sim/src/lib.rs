@@ -5,14 +5,14 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `plan` | what happens in a run, drawn from its seed |
+//! | `plan` | what happens in a run: `draw` draws it from the seed, `scenes` has those with a purpose |
 //! | `world` | the run: events in the order of time, and the shell of each member (`node`) |
 //! | `post`, `letter` | the network and those who schedule it |
 //! | `adversary` | Byzantine members |
 //! | `concert` | attacks of network and members together |
 //! | `committee`, `symbols` | keys, real or symbolic |
 //! | `check` | what must hold |
-//! | `campaign` | many runs, and what they tell |
+//! | `campaign`, `report` | many runs, and what they tell |
 //! | `mutants` | the core with one rule dropped, which a campaign must notice |
 
 mod adversary;
@@ -22,19 +22,23 @@ pub mod cli;
 mod committee;
 mod concert;
 mod dice;
+mod draw;
 mod letter;
 pub mod mutants;
 mod node;
 mod plan;
 mod post;
+mod report;
+mod scenes;
 mod symbols;
 mod world;
 
 pub use self::{
     adversary::Behaviour,
-    campaign::{Campaign, Failure, Kind, Options, Report, Spread},
+    campaign::{Campaign, Mode, Options},
     check::{Finding, Property},
     committee::Network,
     concert::Concert,
+    report::{Failure, Kind, Report, Spread},
     world::Verdict,
 };

@@ -3,7 +3,10 @@
 use touchstone_consensus::{Rules, Sound};
 use touchstone_types::Committee;
 
-use super::campaign::{Campaign, Options, Report};
+use super::{
+    campaign::{Campaign, Options},
+    report::Report,
+};
 
 macro_rules! mutants {
     ($($(#[doc = $doc:literal])* $name:ident = $text:literal { $($rule:tt)* })*) => {

@@ -244,10 +244,11 @@ impl Post {
 
     /// Where network and members conspire, timers come before what is held back.
     fn soon_something(&self, plan: &Plan) -> bool {
-        let patient = matches!(
-            plan.schedule,
-            Schedule::Isolate { .. } | Schedule::Scatter { .. } | Schedule::Lag { .. }
-        );
+        let patient = plan.no_view_0
+            || matches!(
+                plan.schedule,
+                Schedule::Isolate { .. } | Schedule::Scatter { .. } | Schedule::Lag { .. }
+            );
         patient && !self.queue.is_empty() && self.now_us < self.quiet_since_us + PATIENCE_US
     }
 

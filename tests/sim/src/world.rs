@@ -70,6 +70,9 @@ pub(super) struct Outcome {
     pub(super) kept_max: usize,
     /// Pieces of evidence that honest members gave.
     pub(super) evidence: u64,
+    /// Rounds that were signed, and how many of them with a feed unavailable.
+    pub(super) rounds: u64,
+    pub(super) unpriced: u64,
 }
 
 impl Outcome {
@@ -83,6 +86,8 @@ impl Outcome {
             messages: 0,
             kept_max: 0,
             evidence: 0,
+            rounds: 0,
+            unpriced: 0,
         }
     }
 }
@@ -133,7 +138,6 @@ impl<'a, R: Rules> World<'a, R> {
 
     fn set_up(&mut self) {
         for (member, role) in self.plan.committee.members().zip(&self.plan.roles) {
-            self.post.at(0, Event::Tick { member, life: 0 });
             match role {
                 Role::Honest => {}
                 Role::Crash { at_us } => self.post.at(*at_us, Event::Crash { member }),
@@ -150,6 +154,8 @@ impl<'a, R: Rules> World<'a, R> {
                     self.post.at(soon, Event::Act { member });
                 }
             }
+            // After the crash, if there is one at once.
+            self.post.at(0, Event::Tick { member, life: 0 });
         }
         for b in &self.plan.breaks {
             let (from, to) = (b.from, b.to);
@@ -279,7 +285,8 @@ impl<'a, R: Rules> World<'a, R> {
                 continue;
             }
             let delay = |(round, at): (&Round, &u64)| {
-                Some(at.saturating_sub(*node.observed_us.get(round)?))
+                let from = *node.observed_us.get(round)? + self.plan.delays_from_us;
+                Some(at.saturating_sub(from))
             };
             delays_us.extend(node.signed_us.iter().filter_map(delay));
         }
@@ -290,6 +297,8 @@ impl<'a, R: Rules> World<'a, R> {
             delays_us,
             messages: self.post.posted,
             evidence: self.ledger.borrow().evidence(),
+            rounds: self.ledger.borrow().signed_rounds(),
+            unpriced: self.ledger.borrow().unavailable().len() as u64,
             kept_max: self
                 .nodes
                 .iter()
@@ -383,9 +392,10 @@ impl<'a, R: Rules> World<'a, R> {
         let plan = self.plan;
         // The clocks stop in the middle of the last round, so that no round begins that nobody looks at.
         let end = START_MS + plan.rounds * plan.interval_ms - plan.interval_ms / 2;
-        let ms = START_MS.saturating_add_signed(plan.clocks_ms[member.index()]) + now_us / 1_000;
+        let local_us = now_us * plan.rates[member.index()] / 1_000;
+        let ms = START_MS.saturating_add_signed(plan.clocks_ms[member.index()]) + local_us / 1_000;
         Now {
-            mono_us: 1_000_000 + now_us,
+            mono_us: 1_000_000 + local_us,
             unix_ms: ms.min(end),
         }
     }
@@ -514,7 +524,8 @@ impl<'a, R: Rules> World<'a, R> {
             );
         }
         if let Some(deadline) = core.deadline(now) {
-            let at_us = deadline.saturating_sub(1_000_000);
+            let local_us = deadline.saturating_sub(1_000_000);
+            let at_us = (local_us * 1_000).div_ceil(self.plan.rates[member.index()]);
             let node = &mut self.nodes[member.index()];
             if node.tick_at_us.is_none_or(|known| at_us < known) {
                 node.tick_at_us = Some(at_us);

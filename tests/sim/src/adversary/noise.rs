@@ -64,6 +64,15 @@ impl Program {
         if !self.does(Behaviour::Restless) {
             return Some(Shown::Whole);
         }
+        if let Message::Signed(signed) = message
+            && let Content::Timeout { standing, .. } | Content::Status { standing, .. } =
+                &signed.content
+            && self.does(Behaviour::LockToOne)
+            && standing.lock.is_some_and(|l| l.view == signed.header.view)
+        {
+            // The core enters the next view without the statement of the one member that got locked.
+            return None;
+        }
         match message {
             Message::Signed(Signed {
                 content: Content::Done(_) | Content::Commit { .. },
