@@ -41,8 +41,8 @@ pub(crate) enum Command {
 /// What a network is started with.
 #[derive(Args, Debug, Default)]
 pub(crate) struct RunArgs {
-    /// Members of the committee, 4 to 31 [default: 4, or as the data directory has it]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(4..=31))]
+    /// Members of the committee, 4 to 100 [default: 4, or as the data directory has it]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(4..=100))]
     pub(crate) nodes: Option<u16>,
     /// Milliseconds from round to round, 100 to 3600000 [default: 1000, or as the data directory has it]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
@@ -87,10 +87,13 @@ pub(crate) struct RunArgs {
 /// What is measured.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
-    /// Sizes of committees, each 4 to 31
+    /// Sizes of committees, each 4 to 100
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "4,7,16",
-        value_parser = clap::value_parser!(u16).range(4..=31))]
+        value_parser = clap::value_parser!(u16).range(4..=100))]
     pub(crate) nodes: Vec<u16>,
+    /// Kill f members of each committee before the measurement
+    #[arg(long)]
+    pub(crate) silent: bool,
     /// Attested rounds to measure for each size, 5 to 1000000
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=1_000_000))]
     pub(crate) rounds: u64,
@@ -201,8 +204,8 @@ mod tests {
     #[test]
     fn refusals_say_what_is_allowed() {
         for (line, say) in [
-            ("devnet --nodes 3", "4..=31"),
-            ("devnet --nodes 32", "4..=31"),
+            ("devnet --nodes 3", "4..=100"),
+            ("devnet --nodes 101", "4..=100"),
             ("devnet --market binance", "demo, live or replay:DIR"),
             ("devnet --market replay:", "demo, live or replay:DIR"),
             ("devnet --kill 2", "ID@K"),
@@ -211,7 +214,7 @@ mod tests {
             ("devnet --speed 0", "0.001"),
             ("devnet --json", "--rounds"),
             ("devnet --interval 50", "100..="),
-            ("devnet bench --nodes 4,3", "4..=31"),
+            ("devnet bench --nodes 4,3", "4..=100"),
         ] {
             let error = parse(line).expect_err(line);
             assert!(error.contains(say), "{line}: {error}");
