@@ -7,7 +7,7 @@ use clap::Parser;
 use serde_json::json;
 use touchstone_types::Committee;
 
-use super::{Behaviour, Concert, Mode, Options, Report, Verdict, mutants};
+use super::{Behaviour, Concert, Mode, Options, Report, Stop, Verdict, mutants};
 
 /// The sizes of a campaign's committees, each with its share of the runs in thousandths.
 const SIZES: &[(u16, u64)] = &[(16, 10), (13, 15), (10, 25), (7, 250), (4, 700)];
@@ -71,6 +71,9 @@ struct Arguments {
     /// Stop at the first run that fails.
     #[arg(long)]
     stop_early: bool,
+    /// Stop at the first run in which this broke, such as OneSigned or Termination.
+    #[arg(long, conflicts_with = "stop_early")]
+    stop_at: Option<String>,
     /// Print the plan and every message of each run.
     #[arg(long)]
     trace: bool,
@@ -213,7 +216,11 @@ fn options(arguments: &Arguments) -> Result<Options> {
         concert: arguments.concert.as_ref().map(concert).transpose()?,
         mode: mode(arguments)?,
         trace: arguments.trace,
-        stop_early: arguments.stop_early,
+        stop: match &arguments.stop_at {
+            Some(name) => Stop::At(name.clone()),
+            None if arguments.stop_early => Stop::AtFailure,
+            None => Stop::Never,
+        },
         threads: if arguments.trace {
             1
         } else {
