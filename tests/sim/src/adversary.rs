@@ -157,7 +157,7 @@ impl Program {
         let mut dice = Dice::new(seed, 100 + u64::from(me.0));
         let tires_after = View(u32::try_from(dice.below(3)).unwrap_or_default());
         let stays_from = *dice
-            .pick(&[View(2), View(3), View(u32::MAX)])
+            .pick(&[View(2), View(2), View(u32::MAX)])
             .unwrap_or(&View(2));
         Self {
             behaviours: villain.behaviours.iter().copied().collect(),
