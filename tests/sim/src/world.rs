@@ -35,8 +35,9 @@ const VIEWS_MAX: u32 = 24;
 const PATIENCE_US: u64 = 60_000 * UNIT_US;
 /// What each letter adds to that.
 const LETTER_US: u64 = 100 * UNIT_US;
-/// A run with this many events is going round in circles.
+/// A run with this many events, and a few for each letter, is going round in circles.
 const EVENTS_MAX: u64 = 3_000_000;
+const EVENTS_EACH: u64 = 4;
 
 /// One run.
 pub(super) struct World<'a> {
@@ -134,7 +135,9 @@ impl<'a> World<'a> {
             self.events += 1;
             // Letters that are held back go out one after the other.
             let limit_us = limit_us + self.post.posted * LETTER_US;
-            if self.post.now_us() > limit_us || self.events > EVENTS_MAX {
+            if self.post.now_us() > limit_us
+                || self.events > EVENTS_MAX + EVENTS_EACH * self.post.posted
+            {
                 break;
             }
             self.happen(event);
