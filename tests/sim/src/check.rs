@@ -45,6 +45,23 @@ pub enum Property {
     NoPanic,
 }
 
+impl Property {
+    /// Every property.
+    pub const ALL: &[Self] = &[
+        Self::Agreement,
+        Self::OneSigned,
+        Self::Signature,
+        Self::HonestRange,
+        Self::Evidence,
+        Self::OneBody,
+        Self::OneUse,
+        Self::Acceptance,
+        Self::Swift,
+        Self::Memory,
+        Self::NoPanic,
+    ];
+}
+
 /// A broken property, in one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {

@@ -7,7 +7,7 @@ use clap::Parser;
 use serde_json::json;
 use touchstone_types::Committee;
 
-use super::{Behaviour, Concert, Mode, Options, Report, Stop, Verdict, mutants};
+use super::{Behaviour, Concert, Mode, Options, Property, Report, Stop, Verdict, mutants};
 
 /// The sizes of a campaign's committees, each with its share of the runs in thousandths.
 const SIZES: &[(u16, u64)] = &[(16, 10), (13, 15), (10, 25), (7, 250), (4, 700)];
@@ -216,11 +216,7 @@ fn options(arguments: &Arguments) -> Result<Options> {
         concert: arguments.concert.as_ref().map(concert).transpose()?,
         mode: mode(arguments)?,
         trace: arguments.trace,
-        stop: match &arguments.stop_at {
-            Some(name) => Stop::At(name.clone()),
-            None if arguments.stop_early => Stop::AtFailure,
-            None => Stop::Never,
-        },
+        stop: stop(arguments)?,
         threads: if arguments.trace {
             1
         } else {
@@ -228,6 +224,24 @@ fn options(arguments: &Arguments) -> Result<Options> {
         },
         progress: true,
     })
+}
+
+fn stop(arguments: &Arguments) -> Result<Stop> {
+    let Some(name) = &arguments.stop_at else {
+        return Ok(if arguments.stop_early {
+            Stop::AtFailure
+        } else {
+            Stop::Never
+        });
+    };
+    let mut names: Vec<_> = Property::ALL.iter().map(|p| format!("{p:?}")).collect();
+    names.push("Termination".to_owned());
+    ensure!(
+        names.contains(name),
+        "no property {name:?}; there are {}",
+        names.join(", ")
+    );
+    Ok(Stop::At(name.clone()))
 }
 
 fn print(arguments: &Arguments, report: &Report, complete: bool) {

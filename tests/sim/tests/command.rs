@@ -55,6 +55,7 @@ fn a_broken_property_and_a_wrong_argument_exit_differently() {
         ["--faults", "nothing"],
         ["--nodes", "3"],
         ["--crashed", "2"],
+        ["--stop-at", "Anything"],
     ] {
         let output = simulate(&wrong);
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
