@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use touchstone_consensus::{Content, Message, Rules};
+use touchstone_consensus::{Content, Lock, Message, Rules};
 use touchstone_types::{
     Contribution, Digest, MemberId, MessageKind, Observation, Report, SignedObservation, View,
 };
@@ -213,16 +213,33 @@ impl<R: Rules> World<R> {
         statement
     }
 
-    /// How many values members are locked on and could decide, and how many shares are out: the more, the closer to a violation.
-    pub(crate) fn unrest(&mut self, state: State) -> usize {
-        let locals = (0..HONEST).map(|at| Rc::clone(self.local(state, at)));
-        let locals: Vec<_> = locals.collect();
-        let locks = locals.iter().filter_map(|l| l.position?.lock);
-        let locks: BTreeSet<_> = locks.map(|l| l.value).collect();
-        let shares: usize = locals.iter().map(|l| l.shared.len()).sum();
+    /// How close a state at the end of a view seems to a violation: what a beam goes by.
+    pub(crate) fn unrest(&mut self, state: State, view: View) -> usize {
+        let letters = self.letters(state);
         let decidable = self.decidable(state);
-        let all: BTreeSet<_> = locks.union(&decidable).collect();
-        2 * all.len() + shares
+        let strays = |lock: Option<Lock>| {
+            !decidable.is_empty() && lock.is_none_or(|l| !decidable.contains(&l.value))
+        };
+        // Rights to enter the next view with something else than what can be decided.
+        let rights = self.entries(state, &letters, view);
+        let rights = rights.iter().filter(|e| strays(e.lock)).count();
+        // Members that know nothing of what can be decided, and the values that members are locked on.
+        let locks = (0..HONEST).map(|at| self.local(state, at).position.and_then(|p| p.lock));
+        let locks: Vec<_> = locks.collect();
+        let forgetful = locks.iter().filter(|l| strays(**l)).count();
+        let values: BTreeSet<_> = locks.iter().flatten().map(|l| l.value).collect();
+        // Shares for the two reports that have most of them, as far as they are not signed yet.
+        let mut shares: BTreeMap<Digest, usize> = BTreeMap::new();
+        for at in 0..HONEST {
+            for report in self.local(state, at).shared.iter() {
+                *shares.entry(*report).or_default() += 1;
+            }
+        }
+        let enough = R::signing_threshold(self.committee()) - 1;
+        let mut shares: Vec<_> = shares.into_values().map(|s| s.min(enough)).collect();
+        shares.sort_unstable();
+        let shares: usize = shares.iter().rev().take(2).sum();
+        8 * rights + 3 * shares + 2 * forgetful + values.len().min(2)
     }
 
     /// What the state amounts to.
