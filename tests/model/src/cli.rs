@@ -18,7 +18,7 @@ use crate::{
 
 const EXAMPLES: &str = "Examples:
   explore --views 1                                   views 0 and 1 of what ships, exhaustively
-  explore --views 2 --byzantine-leads --states 4000000
+  explore --views 2 --byzantine-leads                 view 2 as well, with the other leader of view 0
   explore --views 3 --mutant speculates-everywhere --beam 60
                                                       a guided search for the schedule that signs two reports
   explore --views 3 --mutant speculates-everywhere --replay FILE
@@ -46,6 +46,9 @@ struct Arguments {
     /// Merge states only if they are the same in everything.
     #[arg(long)]
     exact: bool,
+    /// Merge states at the ends of different views, and end when a view brings nothing new: then no later one does either.
+    #[arg(long, conflicts_with_all = ["exact", "unreduced", "walks", "mutant", "beam"])]
+    any_view: bool,
     /// The most states that are kept, at about four kilobytes each.
     #[arg(long, default_value_t = 2_000_000)]
     states: usize,
@@ -107,10 +110,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         return play(arguments, &config, file);
     }
     let options = Options {
-        merge: if arguments.exact {
-            Merge::Exact
-        } else {
-            Merge::View
+        merge: match (arguments.exact, arguments.any_view) {
+            (true, _) => Merge::Exact,
+            (_, true) => Merge::AnyView,
+            _ => Merge::View,
         },
         states: arguments.states,
         beam: arguments.beam,
@@ -120,6 +123,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let explored = explore(mutant, &config, options)?;
     let mut json = json_of(arguments, &explored);
     println!("{}", line_of(&explored));
+    if explored.count.closed {
+        println!("closed: the last view brought nothing new, and so no later one does");
+    }
     let mut good = print(explored.found.as_ref());
     if let Some(depth) = arguments.unreduced {
         let limits = Limits {
@@ -259,7 +265,9 @@ fn json_of(arguments: &Arguments, explored: &Explored) -> Value {
         "depth": c.depth,
         "outcomes": explored.outcomes.len(),
         "ends": c.ends,
+        "essences": c.essences,
         "exhaustive": !c.beam,
+        "closed": c.closed,
         "seconds": explored.time.as_secs_f64(),
         "broken": explored.found.as_ref().map(|f| f.violation.property.to_string()),
         "what": explored.found.as_ref().map(|f| f.violation.what.clone()),

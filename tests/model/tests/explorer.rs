@@ -1,11 +1,11 @@
 //! The explorer on what ships, on mutants, and against the search that has no reductions.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, process::Command, time::Duration};
 
 use serde_json::Value;
 use touchstone_model::{
-    Config, Explored, Limits, Merge, Options, Property, cross_check, explore, repeat, unreduced,
-    walk,
+    Commitment, Config, Explored, Limits, Merge, Options, Outcome, Property, cross_check, explore,
+    repeat, unreduced, walk,
 };
 
 fn config(views: u32, active: usize) -> Config {
@@ -132,13 +132,22 @@ fn the_reduced_search_sees_all_that_the_unreduced_one_sees() {
     assert_eq!(cross_check(&reduced, &full), (Vec::new(), Vec::new()));
 }
 
-/// All interleavings of three members' inputs, to a depth, from the start and from inside view 1.
+/// All interleavings of three members' inputs to a depth, from the start and from inside view 1; random ones to the end; and the
+/// states at the ends of views that the search tells apart when it merges nothing.
 #[test]
-fn the_unreduced_search_reaches_nothing_else_to_a_depth() {
+fn nothing_is_lost_by_reductions_in_view_1() {
     let config = config(1, 3);
-    let reduced = explored(&config, true, Merge::View);
-    for (start, depth) in [(None, 4), (Some("starts/view-1.txt"), 2), (Some("starts/coin-1.txt"), 3)]
-    {
+    let merged = explored(&config, false, Merge::View);
+    let reduced = explored(&config, true, Merge::Exact);
+    assert!(reduced.found.is_none() && reduced.count.ends > merged.count.ends);
+    assert_eq!(reduced.count.essences, merged.count.ends);
+
+    let starts = [
+        (None, 3),
+        (Some("starts/view-1.txt"), 2),
+        (Some("starts/coin-1.txt"), 3),
+    ];
+    for (start, depth) in starts {
         let text = start.map(|f| std::fs::read_to_string(folder(f)).expect("a schedule"));
         let after = text.map_or(Vec::new(), |t| lines(&t));
         let limits = Limits {
@@ -152,15 +161,34 @@ fn the_unreduced_search_reaches_nothing_else_to_a_depth() {
         let (_, missed) = cross_check(&reduced, &seen);
         assert_eq!(missed, Vec::new(), "{start:?}");
     }
-}
 
-#[test]
-fn random_schedules_reach_nothing_that_the_reduced_search_misses() {
-    let reduced = explored(&config(1, 3), true, Merge::View);
-    let walked = walk(None, &config(1, 3), 20, 1).expect("walks");
+    let walked = walk(None, &config, 20, 1).expect("walks");
     assert!(walked.found.is_none() && walked.steps > 500);
     let (_, missed) = cross_check(&reduced, &walked);
     assert_eq!(missed, Vec::new());
+}
+
+/// A lock that was not reported is no earlier state of one that was.
+#[test]
+fn an_outcome_covers_less_progress_and_nothing_else() {
+    let outcome = |lock: Option<u32>, reported: &[(u32, Option<u32>)]| {
+        let named = |view: Option<u32>| view.map(|v| (v, "a".to_owned()));
+        let reported = reported.iter().map(|(view, lock)| (*view, named(*lock)));
+        Outcome {
+            members: vec![Commitment {
+                lock: named(lock),
+                reported: reported.collect(),
+            }],
+            decidable: BTreeSet::new(),
+            signable: BTreeSet::new(),
+        }
+    };
+    let locked = outcome(Some(1), &[(0, None), (1, Some(1))]);
+    assert!(locked.covers(&locked));
+    assert!(locked.covers(&outcome(None, &[(0, None)])));
+    assert!(!locked.covers(&outcome(Some(1), &[(1, None)])));
+    assert!(!locked.covers(&outcome(Some(0), &[(0, Some(0))])));
+    assert!(!outcome(None, &[(0, None)]).covers(&locked));
 }
 
 /// Runs the command: its exit code, and the object on its last line.
@@ -171,7 +199,7 @@ fn command(arguments: &[&str]) -> (Option<i32>, Option<Value>) {
         .output()
         .expect("the command");
     let text = String::from_utf8(command.stdout).expect("text");
-    let json = text.lines().last().map(|l| serde_json::from_str(l));
+    let json = text.lines().last().map(serde_json::from_str);
     (command.status.code(), json.map(|j| j.expect("JSON")))
 }
 
@@ -184,7 +212,13 @@ fn the_command_says_what_it_found() {
     assert_eq!(json["exhaustive"], true);
     assert_eq!(json["broken"], Value::Null);
 
-    let (code, json) = command(&["--views", "1", "--mutant", "small-quorum", "--byzantine-leads"]);
+    let (code, json) = command(&[
+        "--views",
+        "1",
+        "--mutant",
+        "small-quorum",
+        "--byzantine-leads",
+    ]);
     assert_eq!(code, Some(1));
     assert_eq!(json.expect("an object")["broken"], "agreement");
 
@@ -199,7 +233,10 @@ fn the_command_says_what_it_found() {
     assert_eq!(json.expect("an object")["broken"], "one signed report");
 
     // Too few states, a mutant and a file that are not there.
-    assert_eq!(command(&["--views", "1", "--states", "100"]), (Some(2), None));
+    assert_eq!(
+        command(&["--views", "1", "--states", "100"]),
+        (Some(2), None)
+    );
     assert_eq!(command(&["--mutant", "none"]), (Some(2), None));
     assert_eq!(command(&["--replay", "none"]), (Some(2), None));
 }

@@ -1,7 +1,7 @@
 //! The reduced search: views and their stages in order, and in each stage only the choices that matter.
 //!
 //! The frontier is the set of all states at the end of a stage; a stage replaces each of them by what its choices lead to.
-//! Which reductions that takes, and why they lose nothing, is in the documentation of the crate.
+//! Which reductions that takes, and why they lose nothing, is in docs/protocol.md.
 
 mod stages;
 
@@ -16,6 +16,7 @@ use touchstone_types::View;
 
 use crate::{
     Options,
+    essence::Essence,
     judge::{Outcome, Violation},
     world::{Action, State, World},
 };
@@ -27,6 +28,9 @@ pub enum Merge {
     Exact,
     /// Those that nobody can tell apart in later views.
     View,
+    /// Those as well, if they are at the ends of different views above 0: nothing depends on a view's number. The search is over once
+    /// a view brings nothing new.
+    AnyView,
 }
 
 /// A branch of a stage: the state it is in, and what was done.
@@ -51,8 +55,12 @@ pub struct Count {
     pub depth: usize,
     /// States that were left at the end of each view.
     pub ends: Vec<usize>,
+    /// How many of them differ for later views.
+    pub essences: Vec<usize>,
     /// Whether states were left out.
     pub beam: bool,
+    /// Whether the last view brought nothing new, so that no later one does.
+    pub closed: bool,
 }
 
 /// What a search found.
@@ -73,11 +81,17 @@ pub(crate) struct Reduced<'a, R: Rules> {
     traces: Vec<(u32, Box<[Action]>, u32)>,
     frontier: Vec<(State, u32)>,
     seen: HashSet<State>,
+    /// What states at the end of any view above 0 amounted to.
+    ever: HashSet<Essence>,
     since: Instant,
 }
 
 impl<'a, R: Rules> Reduced<'a, R> {
-    pub(crate) fn new(world: &'a mut World<R>, options: Options) -> Self {
+    pub(crate) fn new(world: &'a mut World<R>, mut options: Options) -> Self {
+        // A lock whose proof others refuse would pass for one whose proof they accept.
+        if !R::VERIFY_PREPARES {
+            options.merge = Merge::Exact;
+        }
         let start = world.start;
         let setup = world.setup.clone();
         Self {
@@ -88,6 +102,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
             traces: vec![(0, setup.into(), 0)],
             frontier: vec![(start, 0)],
             seen: HashSet::new(),
+            ever: HashSet::new(),
             since: Instant::now(),
         }
     }
@@ -118,6 +133,10 @@ impl<'a, R: Rules> Reduced<'a, R> {
             }
             if let Some(found) = self.end(view)? {
                 return Ok(Some(found));
+            }
+            if self.frontier.is_empty() {
+                self.count.closed = !self.count.beam;
+                break;
             }
         }
         Ok(None)
@@ -276,16 +295,19 @@ impl<'a, R: Rules> Reduced<'a, R> {
             return Ok(Some(found));
         }
         self.frontier = before;
-        if self.options.merge == Merge::View {
-            let mut kept = HashSet::new();
-            let mut next = Vec::new();
-            for (state, trace) in std::mem::take(&mut self.frontier) {
-                if kept.insert(self.world.essence(state, view)) {
-                    next.push((state, trace));
-                }
+        let mut kept = HashSet::new();
+        let mut next = Vec::new();
+        for (state, trace) in std::mem::take(&mut self.frontier) {
+            let any_view = self.options.merge == Merge::AnyView && view > View(0);
+            let essence = self.world.essence(state, view, any_view);
+            let fresh = kept.insert(essence.clone());
+            let ever = !any_view || self.ever.insert(essence);
+            if (fresh && ever) || self.options.merge == Merge::Exact {
+                next.push((state, trace));
             }
-            self.frontier = next;
         }
+        self.frontier = next;
+        self.count.essences.push(kept.len());
         if let Some(beam) = self.options.beam.filter(|beam| *beam < self.frontier.len()) {
             self.count.beam = true;
             let all = std::mem::take(&mut self.frontier);
