@@ -1,11 +1,17 @@
 //! What later views depend on at the end of a view, up to the names of values and of honest members, and, if wanted, of views.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use touchstone_consensus::Rules;
 use touchstone_types::{Digest, MessageKind, View};
 
-use crate::world::{HONEST, State, World};
+use crate::{
+    letter::{Letter, LetterId},
+    world::{HONEST, State, World},
+};
 
 /// The orders that three honest members can be put in.
 const ORDERS: [[usize; HONEST]; 6] = [
@@ -92,46 +98,12 @@ impl<R: Rules> World<R> {
     /// What matters of a state at the end of a view; with `any_view`, also up to which view it is.
     pub(crate) fn essence(&mut self, state: State, view: View, any_view: bool) -> Essence {
         let letters = self.letters(state);
-        let kind = if view == View(0) {
-            MessageKind::Timeout
-        } else {
-            MessageKind::Status
-        };
-        let statements = Self::of_kind(&letters, kind, view);
-        let mut places = Vec::new();
-        for at in 0..HONEST {
-            let local = self.local(state, at).clone();
-            let lock = local.position.and_then(|p| p.lock);
-            let decided = local.position.and_then(|p| p.decided);
-            let statement = statements.iter().find(|(_, l)| usize::from(l.from.0) == at);
-            let stated = statement.map(|(_, l)| (l.lock(), l.decides()));
-            places.push(Place {
-                position: local.position.map(|p| (p.view, p.coin_known, p.timed_out)),
-                lock: lock.map(|l| (l.view, self.named(state, l.value))),
-                decided: decided.map(|v| self.named(state, v)),
-                statement: stated.map(|(lock, decides)| {
-                    (lock.map(|l| (l.view, self.named(state, l.value))), decides)
-                }),
-                shared: local
-                    .shared
-                    .iter()
-                    .chain(&local.published)
-                    .copied()
-                    .collect(),
-            });
-        }
+        let places = self.places(state, view, &letters);
         let judged = self.judged(state);
         let floor = any_view.then(|| self.floor(state)).flatten();
         let locks = judged.locks.iter().filter(|lock| Some(**lock) > floor);
         let locks: Vec<_> = locks.map(|(v, d)| (*v, self.named(state, *d))).collect();
-        let mut ranks = BTreeMap::new();
-        if any_view {
-            let held = places.iter().filter_map(|p| p.lock);
-            let stated = places.iter().filter_map(|p| p.statement?.0);
-            let all = locks.iter().copied().chain(held).chain(stated);
-            let all: BTreeSet<_> = all.map(|(view, _)| view).collect();
-            ranks = all.into_iter().zip(0..).collect();
-        }
+        let ranks = any_view.then(|| ranks(&places, &locks)).unwrap_or_default();
         let decidable = judged.decidable.iter();
         let decidable: Vec<_> = decidable
             .map(|d| (View(0), self.named(state, *d)))
@@ -157,6 +129,44 @@ impl<R: Rules> World<R> {
         forms.min().unwrap_or_else(|| Essence(Vec::new()))
     }
 
+    /// What is known of each honest member.
+    fn places(
+        &mut self,
+        state: State,
+        view: View,
+        letters: &[(LetterId, Arc<Letter>)],
+    ) -> Vec<Place> {
+        let kind = if view == View(0) {
+            MessageKind::Timeout
+        } else {
+            MessageKind::Status
+        };
+        let statements = Self::of_kind(letters, kind, view);
+        let mut places = Vec::new();
+        for at in 0..HONEST {
+            let local = self.local(state, at).clone();
+            let lock = local.position.and_then(|p| p.lock);
+            let decided = local.position.and_then(|p| p.decided);
+            let statement = statements.iter().find(|(_, l)| usize::from(l.from.0) == at);
+            let stated = statement.map(|(_, l)| (l.lock(), l.decides()));
+            places.push(Place {
+                position: local.position.map(|p| (p.view, p.coin_known, p.timed_out)),
+                lock: lock.map(|l| (l.view, self.named(state, l.value))),
+                decided: decided.map(|v| self.named(state, v)),
+                statement: stated.map(|(lock, decides)| {
+                    (lock.map(|l| (l.view, self.named(state, l.value))), decides)
+                }),
+                shared: local
+                    .shared
+                    .iter()
+                    .chain(&local.published)
+                    .copied()
+                    .collect(),
+            });
+        }
+        places
+    }
+
     /// The lock that every right to enter a view reaches at least: two honest members stand behind it, and their locks only
     /// grow. That the Byzantine member can prove one up to here gives it nothing more than to report none.
     fn floor(&self, state: State) -> Option<(View, Digest)> {
@@ -170,6 +180,15 @@ impl<R: Rules> World<R> {
         let report = self.statement_of(state, value);
         Named { value, report }
     }
+}
+
+/// How many views with locks are below each.
+fn ranks(places: &[Place], locks: &[(View, Named)]) -> BTreeMap<View, u32> {
+    let held = places.iter().filter_map(|p| p.lock);
+    let stated = places.iter().filter_map(|p| p.statement?.0);
+    let all = locks.iter().copied().chain(held).chain(stated);
+    let all: BTreeSet<_> = all.map(|(view, _)| view).collect();
+    all.into_iter().zip(0..).collect()
 }
 
 /// Where a member is: its view, or whether that is the current one and whether it may leave it.
