@@ -103,7 +103,11 @@ impl<R: Rules> World<R> {
         let floor = any_view.then(|| self.floor(state)).flatten();
         let locks = judged.locks.iter().filter(|lock| Some(**lock) > floor);
         let locks: Vec<_> = locks.map(|(v, d)| (*v, self.named(state, *d))).collect();
-        let ranks = any_view.then(|| ranks(&places, &locks)).unwrap_or_default();
+        let ranks = if any_view {
+            ranks(&places, &locks)
+        } else {
+            BTreeMap::new()
+        };
         let decidable = judged.decidable.iter();
         let decidable: Vec<_> = decidable
             .map(|d| (View(0), self.named(state, *d)))
