@@ -19,7 +19,8 @@ use crate::{
 const EXAMPLES: &str = "Examples:
   explore --views 1                                   views 0 and 1 of what ships, exhaustively
   explore --views 2 --byzantine-leads                 view 2 as well, with the other leader of view 0
-  explore --views 3 --mutant speculates-everywhere --beam 60
+  explore --views 12 --any-view --states 20000000     until a view brings nothing new; takes hours
+  explore --views 3 --mutant speculates-everywhere --beam 40
                                                       a guided search for the schedule that signs two reports
   explore --views 3 --mutant speculates-everywhere --replay FILE
                                                       plays a schedule again; without --mutant, on what ships

@@ -37,6 +37,9 @@ fn what_ships_withstands_views_0_and_1() {
         // Eight ways to leave view 0, up to names: who of three is locked, and whether the statement of the fourth may be.
         assert_eq!(explored.count.ends.first(), Some(&8));
         assert!(explored.count.states > 10_000);
+
+        let of_any_view = self::explored(&config, false, Merge::AnyView).count;
+        assert!(of_any_view.ends[1] < explored.count.ends[1] && !of_any_view.closed);
     }
 }
 
