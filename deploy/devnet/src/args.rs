@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 use touchstone_market::Speed;
+use touchstone_types::{SUITES, Suite};
 
 /// Members, unless the command line says otherwise.
 pub(crate) const NODES_DEFAULT: u16 = 4;
@@ -50,6 +51,10 @@ pub(crate) struct RunArgs {
     /// The feeds of a new network: a file with a list of feeds as in the manifest, JSON or TOML ([[feeds]])
     #[arg(long, value_name = "FILE")]
     pub(crate) feeds: Option<PathBuf>,
+    /// What a new network signs with: ed25519, alone or with secp256k1-keccak, which contracts on an EVM check [default:
+    /// ed25519]
+    #[arg(long, value_name = "SUITE,SUITE", value_delimiter = ',', value_parser = suite)]
+    pub(crate) suites: Vec<Suite>,
     /// Where prices come from: demo (a seeded random walk), live (the real exchanges) or replay:DIR (recorded bars)
     /// [default: demo, or as the data directory has it]
     #[arg(long, value_name = "MARKET")]
@@ -94,6 +99,9 @@ pub(crate) struct BenchArgs {
     /// Kill f members of each committee before the measurement
     #[arg(long)]
     pub(crate) silent: bool,
+    /// What the networks sign with, as for a run [default: ed25519]
+    #[arg(long, value_name = "SUITE,SUITE", value_delimiter = ',', value_parser = suite)]
+    pub(crate) suites: Vec<Suite>,
     /// Attested rounds to measure for each size, 5 to 1000000
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=1_000_000))]
     pub(crate) rounds: u64,
@@ -104,6 +112,11 @@ pub(crate) struct BenchArgs {
     /// Print one JSON object on the last line of standard output
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn suite(name: &str) -> Result<Suite, String> {
+    let found = SUITES.into_iter().find(|suite| suite.name() == name);
+    found.ok_or_else(|| format!("must be one of {}", SUITES.map(Suite::name).join(", ")))
 }
 
 /// Where prices come from.

@@ -103,6 +103,7 @@ async fn measure(nodes: u16, args: &BenchArgs) -> anyhow::Result<Figures> {
     let run = RunArgs {
         nodes: Some(nodes),
         interval: Some(args.interval),
+        suites: args.suites.clone(),
         listen: Some("127.0.0.1:0".parse()?),
         ..RunArgs::default()
     };
