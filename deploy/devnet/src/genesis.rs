@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::Context as _;
 use touchstone_feeds::FeedsConfig;
 use touchstone_types::{
-    Digest, Epoch, FeedSpec, Manifest, Member, MemberId, Pin, Round, Suite, canonical_json,
+    Digest, Epoch, FeedSpec, Manifest, Member, MemberId, Pin, Round, canonical_json,
 };
 
 use crate::{child::Child, files, files::DataDir, market::unix_ms, plan::Plan, roles::Role};

@@ -122,7 +122,8 @@ fn add_valid(files: &mut Files) -> anyhow::Result<()> {
     ];
     for (size, indices, which) in cases {
         let update = update(&world::leaves(size)?, indices)?;
-        let what = format!("{size} feeds, signed on secp256k1, of which the update shows: {indices:?}");
+        let what =
+            format!("{size} feeds, signed on secp256k1, of which the update shows: {indices:?}");
         let name = format!("secp256k1-tree-{size:05}-{which}");
         add_to(files, &name, vector(&what, &update.to_bytes())?, &update)?;
     }
@@ -181,18 +182,42 @@ fn add_signatures(files: &mut Files) -> anyhow::Result<()> {
         ("z-ones", "z is 2^256 - 1", with(64, &[0xff; 32])),
         ("x-field", "R.x is the field's order", with(0, &field)),
         ("y-field", "R.y is the field's order", with(32, &field)),
-        ("r-zero", "R is 0, 0: no point of the curve", with(0, &[0; 64])),
-        ("r-exchanged", "the coordinates of R are exchanged", [y, x, &good[64..]].concat()),
+        (
+            "r-zero",
+            "R is 0, 0: no point of the curve",
+            with(0, &[0; 64]),
+        ),
+        (
+            "r-exchanged",
+            "the coordinates of R are exchanged",
+            [y, x, &good[64..]].concat(),
+        ),
         ("r-negative", "-R in the place of R", negative),
-        ("r-off-curve", "the lowest bit of R.y is flipped", with(63, &[good[63] ^ 1])),
-        ("x-flipped", "the lowest bit of R.x is flipped", with(31, &[good[31] ^ 1])),
-        ("z-flipped", "the lowest bit of z is flipped", with(95, &[good[95] ^ 1])),
+        (
+            "r-off-curve",
+            "the lowest bit of R.y is flipped",
+            with(63, &[good[63] ^ 1]),
+        ),
+        (
+            "x-flipped",
+            "the lowest bit of R.x is flipped",
+            with(31, &[good[31] ^ 1]),
+        ),
+        (
+            "z-flipped",
+            "the lowest bit of z is flipped",
+            with(95, &[good[95] ^ 1]),
+        ),
         (
             "of-a-stranger",
             "a good signature of a key that is not pinned",
             signature(&scalar([0x18; 32]), &nonce(&digest), &digest)?,
         ),
-        ("of-next-round", "a signature of the next round on this one's statement", sign(&next)?),
+        (
+            "of-next-round",
+            "a signature of the next round on this one's statement",
+            sign(&next)?,
+        ),
         (
             "over-the-statement",
             "the pinned key's signature over the 134 bytes and not over their hash",
@@ -208,10 +233,18 @@ fn add_signatures(files: &mut Files) -> anyhow::Result<()> {
         ),
     ];
     for (name, what, signature) in cases {
-        let bytes = PriceUpdate { signature, ..base.clone() }.to_bytes();
+        let bytes = PriceUpdate {
+            signature,
+            ..base.clone()
+        }
+        .to_bytes();
         let mut vector = vector(what, &bytes)?;
         vector.code = Some("bad-signature");
-        put(files, &format!("update/invalid/secp256k1-signature-{name}"), &vector)?;
+        put(
+            files,
+            &format!("update/invalid/secp256k1-signature-{name}"),
+            &vector,
+        )?;
     }
     Ok(())
 }
@@ -219,21 +252,43 @@ fn add_signatures(files: &mut Files) -> anyhow::Result<()> {
 /// Lengths with the longer signature, and signatures under the other suite's byte.
 fn add_frames(files: &mut Files) -> anyhow::Result<()> {
     let leaves = world::leaves(12)?;
-    let (base, ed25519) = (update(&leaves, &[5])?, world::update(&leaves, &[5], |_| ())?);
+    let (base, ed25519) = (
+        update(&leaves, &[5])?,
+        world::update(&leaves, &[5], |_| ())?,
+    );
     let whole = base.to_bytes();
     let mut add = |name: &str, code, what: &str, bytes: &[u8]| {
         let mut vector = vector(what, bytes)?;
         vector.code = Some(code);
         put(files, &format!("update/invalid/secp256k1-{name}"), &vector)
     };
-    for (end, name) in [(184, "where-ed25519-ends"), (215, "signature-but-one"), (216, "signature")] {
+    for (end, name) in [
+        (184, "where-ed25519-ends"),
+        (215, "signature-but-one"),
+        (216, "signature"),
+    ] {
         let what = format!("the first {end} of {} bytes", whole.len());
-        add(&format!("truncated-after-{name}"), "truncated", &what, &whole[..end])?;
+        add(
+            &format!("truncated-after-{name}"),
+            "truncated",
+            &what,
+            &whole[..end],
+        )?;
     }
     let longer = [whole.as_slice(), &[0]].concat();
-    add("extended-by-zero", "trailing-bytes", "a zero byte behind it", &longer)?;
+    add(
+        "extended-by-zero",
+        "trailing-bytes",
+        "a zero byte behind it",
+        &longer,
+    )?;
     let what = "a good Ed25519 update, where secp256k1 alone is pinned";
-    add("ed25519-not-pinned", "unsupported-suite", what, &ed25519.to_bytes())?;
+    add(
+        "ed25519-not-pinned",
+        "unsupported-suite",
+        what,
+        &ed25519.to_bytes(),
+    )?;
     let mut flipped = base;
     flipped.entries[0].leaf.observers ^= 1;
     let what = "the lowest bit of the leaf's observers is flipped";
@@ -252,7 +307,11 @@ pub(super) fn add_keys(vectors: &mut Vec<KeyVector>) -> anyhow::Result<()> {
     };
     let group = group_key();
     add("the vectors' group key".into(), &group, None);
-    add("the base point".into(), &compressed(&ProjectivePoint::GENERATOR), None);
+    add(
+        "the base point".into(),
+        &compressed(&ProjectivePoint::GENERATOR),
+        None,
+    );
     let negative = compressed(&-(ProjectivePoint::GENERATOR * secret()));
     add("the other root of the group key".into(), &negative, None);
     let bad = Some("bad-group-key");
@@ -261,13 +320,21 @@ pub(super) fn add_keys(vectors: &mut Vec<KeyVector>) -> anyhow::Result<()> {
         add(format!("a first byte of {tag}"), &key, bad);
     }
     let with_x = |x: [u8; 32]| [&[2_u8], x.as_slice()].concat();
-    add("x is the field's order".into(), &with_x(bytes32(FIELD)?), bad);
+    add(
+        "x is the field's order".into(),
+        &with_x(bytes32(FIELD)?),
+        bad,
+    );
     add("x is 2^256 - 1".into(), &with_x([0xff; 32]), bad);
     // Of the x from n on, about every second one belongs to a point: none of them is a key.
     for more in 0..8 {
         let mut x = bytes32(ORDER)?;
         x[31] += more;
-        add(format!("x = n + {more}: a contract takes it for {more}"), &with_x(x), bad);
+        add(
+            format!("x = n + {more}: a contract takes it for {more}"),
+            &with_x(x),
+            bad,
+        );
     }
     let uncompressed = coordinates(&(ProjectivePoint::GENERATOR * secret()));
     let uncompressed = [&[4], uncompressed.as_slice()].concat();
