@@ -26,6 +26,8 @@ const BEYOND_KEPT: usize = 32;
 const LEADERS_AFTER: u64 = 2;
 /// How many rounds the contributors of a certificate are kept for that.
 const LEADERS_KEPT: u64 = 16;
+/// How many rounds after a signed one the stored fence has to reach.
+const FENCE_AHEAD: u64 = 2;
 
 /// What a member is set up with.
 pub struct Setup<R: Rules = Sound> {
@@ -430,6 +432,16 @@ impl<R: Rules> Core<R> {
         step.effects.push(Effect::Publish(Arc::clone(attestation)));
         step.effects.push(Effect::Closed(round, Closing::Signed));
         self.close_finished(step);
+        self.store_fence_early(round, step);
+    }
+
+    /// L4, ahead of time: when a round is signed nobody waits for this member, so the next rounds need not wait for its disk.
+    fn store_fence_early(&mut self, round: Round, step: &mut Step) {
+        let soon = round.saturating_add(FENCE_AHEAD);
+        if self.persisted < soon {
+            self.persisted = soon.saturating_add(self.params.fence_block);
+            step.effects.push(Effect::PersistFence(self.persisted));
+        }
     }
 
     fn note_leaders(&mut self, round: Round, leaders: Option<Vec<MemberId>>) {

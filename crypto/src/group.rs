@@ -1,8 +1,10 @@
 //! The group's public key, and the check of what it signed.
 //!
 //! A group key signs statements and epoch records and nothing else, so there is no call that takes a digest. Ed25519 is
-//! checked by the strict rules (`verify_strict` of ed25519-dalek: no small-order key or R, canonical s, no cofactor), and
-//! the key itself once, when it is read.
+//! checked by the strict rules (`verify_strict` of ed25519-dalek: no small-order key or R, canonical s, no cofactor),
+//! secp256k1 as a contract does ([`secp256k1`]), and the key itself once, when it is read.
+
+pub(crate) mod secp256k1;
 
 use alloc::vec::Vec;
 
@@ -17,14 +19,12 @@ pub struct GroupKey(Key);
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Key {
     Ed25519(VerifyingKey),
+    Secp256k1(secp256k1::PublicKey),
 }
 
 /// Why bytes are not a group key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum GroupKeyError {
-    /// This version cannot verify the suite.
-    #[error("suite {0} is not supported by this version")]
-    UnsupportedSuite(Suite),
     /// A wrong number of bytes.
     #[error("group key of suite {suite}: {got} bytes, must be {}", suite.element_bytes())]
     Length {
@@ -39,9 +39,17 @@ pub enum GroupKeyError {
     /// A point has these bytes, but its encoding is another one.
     #[error("group key of suite {0}: not the canonical encoding")]
     NonCanonical(Suite),
-    /// A point of small order verifies signatures that nobody made; one with a small-order part is no FROST key.
-    #[error("group key of suite {0}: not a point of prime order")]
+    /// On Ed25519 a point of small order verifies signatures that nobody made, and one with a small-order part is no FROST
+    /// key; on secp256k1 a contract takes the x coordinate for a scalar, which must be below the group's order.
+    #[error("group key of suite {suite}: {why}", suite = .0, why = order(*.0))]
     Order(Suite),
+}
+
+fn order(suite: Suite) -> &'static str {
+    match suite {
+        Suite::Ed25519 => "not a point of prime order",
+        Suite::Secp256k1Keccak => "its x coordinate is not below the order of the group",
+    }
 }
 
 /// Why a group signature is refused.
@@ -68,7 +76,9 @@ impl GroupKey {
     pub fn new(suite: Suite, bytes: &[u8]) -> Result<Self, GroupKeyError> {
         match suite {
             Suite::Ed25519 => ed25519_key(bytes).map(|key| Self(Key::Ed25519(key))),
-            Suite::Secp256k1Keccak => Err(GroupKeyError::UnsupportedSuite(suite)),
+            Suite::Secp256k1Keccak => {
+                secp256k1::PublicKey::new(bytes).map(|key| Self(Key::Secp256k1(key)))
+            }
         }
     }
 
@@ -76,6 +86,7 @@ impl GroupKey {
     pub fn suite(&self) -> Suite {
         match self.0 {
             Key::Ed25519(_) => Suite::Ed25519,
+            Key::Secp256k1(_) => Suite::Secp256k1Keccak,
         }
     }
 
@@ -83,6 +94,7 @@ impl GroupKey {
     pub fn to_bytes(&self) -> Vec<u8> {
         match &self.0 {
             Key::Ed25519(key) => key.as_bytes().to_vec(),
+            Key::Secp256k1(key) => key.as_bytes().to_vec(),
         }
     }
 
@@ -116,16 +128,25 @@ impl GroupKey {
         signature: &[u8],
     ) -> Result<(), GroupSignatureError> {
         let suite = self.suite();
-        match &self.0 {
+        let length = |_| GroupSignatureError::Length {
+            suite,
+            got: signature.len(),
+        };
+        let valid = match &self.0 {
             Key::Ed25519(key) => {
-                let bytes =
-                    <[u8; 64]>::try_from(signature).map_err(|_| GroupSignatureError::Length {
-                        suite,
-                        got: signature.len(),
-                    })?;
+                let bytes = <[u8; 64]>::try_from(signature).map_err(length)?;
                 key.verify_strict(&digest.0, &Signature::from_bytes(&bytes))
-                    .map_err(|_| GroupSignatureError::Invalid(suite))
+                    .is_ok()
             }
+            Key::Secp256k1(key) => {
+                let bytes = <[u8; 96]>::try_from(signature).map_err(length)?;
+                key.verify(digest, &bytes)
+            }
+        };
+        if valid {
+            Ok(())
+        } else {
+            Err(GroupSignatureError::Invalid(suite))
         }
     }
 }
@@ -241,11 +262,11 @@ mod tests {
     }
 
     #[test]
-    fn other_suites_and_lengths_are_refused_by_name() {
-        let error = GroupKey::new(Suite::Secp256k1Keccak, &[2; 33]).unwrap_err();
+    fn other_lengths_are_refused_by_name() {
+        let error = GroupKey::new(Suite::Secp256k1Keccak, &[2; 32]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "suite secp256k1-keccak is not supported by this version"
+            "group key of suite secp256k1-keccak: 32 bytes, must be 33"
         );
         let error = GroupKey::new(Suite::Ed25519, &[2; 31]).unwrap_err();
         assert_eq!(

@@ -23,7 +23,9 @@ use touchstone_types::{MemberId, Round};
 use crate::{
     config::Config,
     engine::{
-        Clocks, Engine, FaultLog, Parts, Prices, SharedView, bad::BadMessages, frames, unix_ms,
+        Clocks, Engine, FaultLog, Parts, Prices, SharedView,
+        bad::BadMessages,
+        frames, unix_ms,
         verify::{QueueLimits, VerifyPool},
     },
     evidence::EvidenceStore,

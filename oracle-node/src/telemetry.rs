@@ -17,8 +17,9 @@ use touchstone_types::MemberId;
 
 const LATENCY: &str = "touchstone_round_latency_seconds";
 /// Bounds of the latency histogram's buckets, in seconds.
-const LATENCY_BUCKETS: [f64; 14] = [
-    0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+const LATENCY_BUCKETS: [f64; 26] = [
+    0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.04,
+    0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
 /// The node's counters.

@@ -9,6 +9,7 @@ mod keys;
 mod pin;
 mod policy;
 mod raw;
+mod secp256k1;
 mod valid;
 mod world;
 
@@ -36,6 +37,7 @@ pub fn generate() -> anyhow::Result<Files> {
     let mut files = Files::new();
     valid::add(&mut files)?;
     invalid::add(&mut files)?;
+    secp256k1::add(&mut files)?;
     keys::add(&mut files)?;
     policy::add(&mut files)?;
     canonical::add(&mut files)?;

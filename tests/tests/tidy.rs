@@ -64,6 +64,7 @@ const LAYERS: &[(&str, &str, Option<&[&str]>)] = &[
     ("tests/sim", "touchstone-sim", Some(CORE)),
     ("tests/fuzz", "touchstone-fuzz", Some(CORE)),
     ("tests/bench", "touchstone-bench", Some(CORE)),
+    ("tests/model", "touchstone-model", Some(CORE)),
 ];
 
 fn root() -> PathBuf {

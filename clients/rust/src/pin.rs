@@ -82,12 +82,7 @@ impl Verifier {
         pin.validate()?;
         let mut keys = Vec::new();
         for entry in &pin.genesis_record.keys {
-            match GroupKey::new(entry.suite, &entry.group_key) {
-                Ok(key) => keys.push(key),
-                // A network may sign with suites that this version does not know how to check, beside one that it does.
-                Err(GroupKeyError::UnsupportedSuite(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
+            keys.push(GroupKey::new(entry.suite, &entry.group_key)?);
         }
         if keys.is_empty() {
             return Err(PinRefused::NoKey);

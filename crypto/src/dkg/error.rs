@@ -40,9 +40,6 @@ pub enum DkgSetupError {
     /// No suites, or not in ascending order.
     #[error("key generation: suites must be at least one, in ascending order, each once")]
     Suites,
-    /// This version has no key generation for the suite.
-    #[error("key generation: suite {0} is not supported by this version")]
-    UnsupportedSuite(Suite),
     /// A random value that cannot be used; it does not happen with a working source of randomness.
     #[error("key generation: the source of randomness gave a value that cannot be used")]
     Degenerate,

@@ -15,7 +15,7 @@ use touchstone_types::{Committee, MemberId, Suite, SuiteKeys};
 use zeroize::Zeroizing;
 
 use super::{DkgError, DkgFault, DkgSetupError};
-use crate::suite::{self, FrostSuite};
+use crate::suite::{self, FrostSuite, Secp256k1Keccak256};
 
 /// One suite's side of a run, in the order in which the calls come.
 pub(super) trait SuiteRun: Send {
@@ -64,11 +64,19 @@ pub(super) fn start(
     rng: &mut impl CryptoRngCore,
 ) -> Result<Box<dyn SuiteRun>, DkgSetupError> {
     match suite {
-        Suite::Ed25519 => match Run::<Ed25519Sha512>::start(committee, me, rng) {
-            Ok(run) => Ok(Box::new(run)),
-            Err(_) => Err(DkgSetupError::Degenerate),
-        },
-        Suite::Secp256k1Keccak => Err(DkgSetupError::UnsupportedSuite(suite)),
+        Suite::Ed25519 => boxed::<Ed25519Sha512>(committee, me, rng),
+        Suite::Secp256k1Keccak => boxed::<Secp256k1Keccak256>(committee, me, rng),
+    }
+}
+
+fn boxed<C: FrostSuite>(
+    committee: Committee,
+    me: MemberId,
+    rng: &mut impl CryptoRngCore,
+) -> Result<Box<dyn SuiteRun>, DkgSetupError> {
+    match Run::<C>::start(committee, me, rng) {
+        Ok(run) => Ok(Box::new(run)),
+        Err(_) => Err(DkgSetupError::Degenerate),
     }
 }
 

@@ -6,7 +6,9 @@
 //! [`Curve`] and one arm in each `match` over the enums of [`super`].
 
 mod ed25519;
+mod secp256k1;
 
+use alloc::vec::Vec;
 use core::{
     fmt::Debug,
     ops::{Add, Mul, Sub},
@@ -16,6 +18,7 @@ use touchstone_types::Suite;
 use zeroize::Zeroize;
 
 pub(super) use ed25519::Ed25519;
+pub(super) use secp256k1::Secp256k1;
 
 /// A prime-order group with its scalars, their encodings, and the hash functions of a FROST ciphersuite.
 pub(super) trait Curve: Copy + Eq + Debug + 'static {
@@ -33,6 +36,9 @@ pub(super) trait Curve: Copy + Eq + Debug + 'static {
     type Point: Copy + Eq + Debug + Send + Sync + Add<Output = Self::Point>;
     /// A compressed point.
     type Bytes: Copy + Eq + Debug + Send + Sync + AsRef<[u8]> + for<'a> TryFrom<&'a [u8]>;
+
+    /// Output of H4 and H5.
+    type Hash: AsRef<[u8]>;
 
     /// The suite's name in the network.
     const SUITE: Suite;
@@ -77,6 +83,9 @@ pub(super) trait Curve: Copy + Eq + Debug + 'static {
         key: (&Self::Scalar, &Self::Point),
     ) -> bool;
 
+    /// A signature as it travels, of the group commitment, also compressed, and `z`; none of the identity.
+    fn signature(point: &Self::Point, commitment: &Self::Bytes, z: &[u8; 32]) -> Option<Vec<u8>>;
+
     /// H1 of messages with a common beginning.
     fn h1(prefix: &[&[u8]]) -> impl Fn(&[u8]) -> Self::Scalar;
 
@@ -87,10 +96,10 @@ pub(super) trait Curve: Copy + Eq + Debug + 'static {
     fn h3(parts: &[&[u8]]) -> Self::Scalar;
 
     /// H4, of the message.
-    fn h4(message: &[u8]) -> [u8; 64];
+    fn h4(message: &[u8]) -> Self::Hash;
 
     /// H5, of the list of commitments.
-    fn h5(commitments: &[u8]) -> [u8; 64];
+    fn h5(commitments: &[u8]) -> Self::Hash;
 }
 
 /// A secret scalar, wiped when it goes.

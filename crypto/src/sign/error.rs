@@ -3,14 +3,11 @@
 use alloc::vec::Vec;
 
 use thiserror::Error;
-use touchstone_types::{MemberId, Suite};
+use touchstone_types::MemberId;
 
 /// Why a share was not made, or is not believed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum SignError {
-    /// This version cannot sign with the suite.
-    #[error("suite {0} is not supported by this version")]
-    UnsupportedSuite(Suite),
     /// A member's commitments are not two points in canonical encoding other than the identity.
     #[error("the nonce commitments of member {member} do not decode")]
     Commitments {

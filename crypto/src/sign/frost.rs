@@ -95,7 +95,9 @@ struct Signer<C: Curve> {
 pub(super) struct Session<C: Curve> {
     /// In ascending order of member.
     signers: Vec<Signer<C>>,
-    /// The group commitment R, compressed.
+    /// The group commitment R.
+    point: C::Point,
+    /// The same, compressed.
     commitment: C::Bytes,
 }
 
@@ -115,11 +117,11 @@ impl<C: Curve> Session<C> {
             hiding = hiding + pair.points.0;
             binding.push(pair.points.1);
         }
-        let commitment = hiding + C::multiscalar_mul(&binding_factors, &binding);
-        if commitment == C::identity() {
+        let point = hiding + C::multiscalar_mul(&binding_factors, &binding);
+        if point == C::identity() {
             return None;
         }
-        let commitment = C::encode(&commitment);
+        let commitment = C::encode(&point);
         let challenge = C::h2(&[commitment.as_ref(), group_key.as_ref(), message]);
         let xs: Vec<u32> = signers.iter().map(|(m, _)| abscissa(*m)).collect();
         let signers = signers
@@ -135,6 +137,7 @@ impl<C: Curve> Session<C> {
             .collect();
         Some(Self {
             signers,
+            point,
             commitment,
         })
     }
@@ -175,14 +178,14 @@ impl<C: Curve> Session<C> {
         )
     }
 
-    /// `R | sum of z_i` (section 5.3), not yet verified; none if a share is no scalar.
+    /// The signature of `R` and the sum of `z_i` (section 5.3), not yet verified; none if a share is no scalar.
     pub(super) fn sum<'a>(&self, shares: impl Iterator<Item = &'a [u8; 32]>) -> Option<Vec<u8>> {
         let mut sum = C::integer(0);
         for share in shares {
             sum = sum + C::decode_scalar(share)?;
         }
         let z = C::encode_scalar(&sum);
-        Some([self.commitment.as_ref(), &z].concat())
+        C::signature(&self.point, &self.commitment, &z)
     }
 }
 
@@ -200,7 +203,7 @@ fn binding_factors<C: Curve>(
         list.extend_from_slice(pair.bytes.1.as_ref());
     }
     let (message, list) = (C::h4(message), C::h5(&list));
-    let common = [group_key.as_ref(), &message, &list];
+    let common = [group_key.as_ref(), message.as_ref(), list.as_ref()];
     let h1 = C::h1(&common);
     signers.iter().map(|(m, _)| h1(&identifier(*m))).collect()
 }

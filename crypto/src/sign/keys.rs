@@ -8,7 +8,7 @@ use touchstone_types::{Committee, MemberId, Suite, SuiteKeys};
 use zeroize::Zeroizing;
 
 use super::{
-    curve::{Curve, Ed25519, Secret},
+    curve::{Curve, Ed25519, Secp256k1, Secret},
     lagrange::{abscissa, coefficients},
 };
 use crate::{GroupKey, GroupKeyError};
@@ -79,6 +79,7 @@ struct Inner {
 #[derive(Debug)]
 pub(super) enum PublicKind {
     Ed25519(PublicKeys<Ed25519>),
+    Secp256k1(PublicKeys<Secp256k1>),
 }
 
 /// The decoded keys of a suite.
@@ -109,9 +110,7 @@ impl SigningPublic {
         }
         let kind = match suite {
             Suite::Ed25519 => PublicKind::Ed25519(PublicKeys::decode(committee, keys)?),
-            Suite::Secp256k1Keccak => {
-                return Err(KeyError::Group(GroupKeyError::UnsupportedSuite(suite)));
-            }
+            Suite::Secp256k1Keccak => PublicKind::Secp256k1(PublicKeys::decode(committee, keys)?),
         };
         Ok(Self(Arc::new(Inner {
             committee,
@@ -212,6 +211,7 @@ pub struct SigningShare {
 
 pub(super) enum ShareKind {
     Ed25519(Secret<Ed25519>),
+    Secp256k1(Secret<Secp256k1>),
 }
 
 impl SigningShare {
@@ -227,6 +227,7 @@ impl SigningShare {
     ) -> Result<Self, KeyError> {
         let kind = match public.kind() {
             PublicKind::Ed25519(keys) => ShareKind::Ed25519(keys.load(member, bytes)?),
+            PublicKind::Secp256k1(keys) => ShareKind::Secp256k1(keys.load(member, bytes)?),
         };
         Ok(Self {
             public: public.clone(),
@@ -237,12 +238,11 @@ impl SigningShare {
 
     /// The secret scalar as the suite serialises it, for a sealed key file.
     pub fn to_secret_bytes(&self) -> Zeroizing<Vec<u8>> {
-        match &self.kind {
-            ShareKind::Ed25519(secret) => {
-                let bytes = Zeroizing::new(Ed25519::encode_scalar(secret.expose()));
-                Zeroizing::new(bytes.to_vec())
-            }
-        }
+        let bytes = Zeroizing::new(match &self.kind {
+            ShareKind::Ed25519(secret) => Ed25519::encode_scalar(secret.expose()),
+            ShareKind::Secp256k1(secret) => Secp256k1::encode_scalar(secret.expose()),
+        });
+        Zeroizing::new(bytes.to_vec())
     }
 
     /// The suite.

@@ -10,7 +10,12 @@ use core::fmt;
 use rand_core::CryptoRngCore;
 use touchstone_types::{NonceCommitments, Suite};
 
-use super::{SigningShare, curve::Ed25519, frost::NoncePair, keys::ShareKind};
+use super::{
+    SigningShare,
+    curve::{Ed25519, Secp256k1},
+    frost::NoncePair,
+    keys::ShareKind,
+};
 
 /// The most pairs that one store holds. When a further one is made, the oldest is destroyed.
 pub const NONCES_MAX: usize = 4_096;
@@ -38,6 +43,7 @@ pub struct Nonces(NonceKind);
 
 pub(super) enum NonceKind {
     Ed25519(NoncePair<Ed25519>),
+    Secp256k1(NoncePair<Secp256k1>),
 }
 
 impl Nonces {
@@ -49,6 +55,7 @@ impl Nonces {
     pub fn suite(&self) -> Suite {
         match self.0 {
             NonceKind::Ed25519(_) => Suite::Ed25519,
+            NonceKind::Secp256k1(_) => Suite::Secp256k1Keccak,
         }
     }
 }
@@ -98,6 +105,11 @@ impl NonceStore {
                 let pair = NoncePair::generate(secret, rng);
                 let bytes = pair.commitments();
                 (Nonces(NonceKind::Ed25519(pair)), bytes)
+            }
+            ShareKind::Secp256k1(secret) => {
+                let pair = NoncePair::generate(secret, rng);
+                let bytes = pair.commitments();
+                (Nonces(NonceKind::Secp256k1(pair)), bytes)
             }
         };
         while self.pairs.len() >= self.capacity {

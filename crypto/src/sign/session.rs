@@ -40,7 +40,7 @@ use touchstone_types::{Committee, Digest, MemberId, Suite};
 use super::{
     AggregateError, GroupSignature, Nonces, SignError, SignTarget, SignatureShare, SignerSet,
     SigningPublic, SigningShare,
-    curve::Ed25519,
+    curve::{Ed25519, Secp256k1},
     frost::Session,
     keys::{PublicKind, ShareKind},
     nonces::NonceKind,
@@ -63,6 +63,7 @@ struct Inner {
 
 enum SessionKind {
     Ed25519(Session<Ed25519>),
+    Secp256k1(Session<Secp256k1>),
 }
 
 impl PreparedSession {
@@ -104,6 +105,10 @@ impl PreparedSession {
             (PublicKind::Ed25519(keys), SetKind::Ed25519(pairs)) => SessionKind::Ed25519(
                 Session::new(&keys.group_key, pairs, &digest.0).ok_or(SignError::Refused)?,
             ),
+            (PublicKind::Secp256k1(keys), SetKind::Secp256k1(pairs)) => SessionKind::Secp256k1(
+                Session::new(&keys.group_key, pairs, &digest.0).ok_or(SignError::Refused)?,
+            ),
+            _ => return Err(SignError::OtherKey),
         };
         Ok(Self(Arc::new(Inner {
             public: public.clone(),
@@ -151,6 +156,13 @@ impl PreparedSession {
                 ShareKind::Ed25519(secret),
                 NonceKind::Ed25519(nonces),
             ) => session.sign(member, secret, nonces),
+            (
+                SessionKind::Secp256k1(session),
+                ShareKind::Secp256k1(secret),
+                NonceKind::Secp256k1(nonces),
+            ) => session.sign(member, secret, nonces),
+            // Session and share are of one key: the nonces are of another suite.
+            _ => None,
         }
         .map(SignatureShare)
         .ok_or(SignError::WrongNonces)
@@ -166,6 +178,10 @@ impl PreparedSession {
             (SessionKind::Ed25519(session), PublicKind::Ed25519(keys)) => keys
                 .verifying(member)
                 .is_some_and(|key| session.verify(member, key, &share.0)),
+            (SessionKind::Secp256k1(session), PublicKind::Secp256k1(keys)) => keys
+                .verifying(member)
+                .is_some_and(|key| session.verify(member, key, &share.0)),
+            _ => false,
         };
         if right {
             Ok(())
@@ -191,6 +207,7 @@ impl PreparedSession {
         let all = shares.iter().map(|(_, share)| &share.0);
         let sum = match &self.0.kind {
             SessionKind::Ed25519(session) => session.sum(all),
+            SessionKind::Secp256k1(session) => session.sum(all),
         };
         let key = self.0.public.group_key();
         let bytes = sum.filter(|bytes| key.verify_digest(self.0.digest, bytes).is_ok());

@@ -4,7 +4,11 @@ use alloc::vec::Vec;
 
 use touchstone_types::{Committee, MemberId, Suite};
 
-use super::{SignError, curve::Ed25519, frost::Pair};
+use super::{
+    SignError,
+    curve::{Curve, Ed25519, Secp256k1},
+    frost::Pair,
+};
 
 /// One member's nonce commitments, decoded. Decoding is a good part of a session's cost: do it once, on arrival.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,27 +17,28 @@ pub struct Commitments(CommitmentsKind);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum CommitmentsKind {
     Ed25519(Pair<Ed25519>),
+    Secp256k1(Pair<Secp256k1>),
 }
 
 impl Commitments {
     /// Decodes `hiding | binding`.
     ///
     /// # Errors
-    /// A suite that this version does not sign with, or bytes that are not the canonical encodings of two points of the
-    /// suite's curve other than the identity ([`SignError::Commitments`] with `member`).
+    /// Bytes that are not the canonical encodings of two points of the suite's curve other than the identity
+    /// ([`SignError::Commitments`] with `member`).
     pub fn decode(suite: Suite, member: MemberId, bytes: &[u8]) -> Result<Self, SignError> {
-        match suite {
-            Suite::Ed25519 => Pair::decode(bytes)
-                .map(|pair| Self(CommitmentsKind::Ed25519(pair)))
-                .ok_or(SignError::Commitments { member }),
-            Suite::Secp256k1Keccak => Err(SignError::UnsupportedSuite(suite)),
-        }
+        let kind = match suite {
+            Suite::Ed25519 => Pair::decode(bytes).map(CommitmentsKind::Ed25519),
+            Suite::Secp256k1Keccak => Pair::decode(bytes).map(CommitmentsKind::Secp256k1),
+        };
+        kind.map(Self).ok_or(SignError::Commitments { member })
     }
 
     /// The suite of the commitments.
     pub fn suite(&self) -> Suite {
         match self.0 {
             CommitmentsKind::Ed25519(_) => Suite::Ed25519,
+            CommitmentsKind::Secp256k1(_) => Suite::Secp256k1Keccak,
         }
     }
 }
@@ -48,13 +53,14 @@ pub struct SignerSet {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum SetKind {
     Ed25519(Vec<(MemberId, Pair<Ed25519>)>),
+    Secp256k1(Vec<(MemberId, Pair<Secp256k1>)>),
 }
 
 impl SignerSet {
     /// A set from commitments as they travel.
     ///
     /// # Errors
-    /// A member that is named twice, commitments that do not decode, an unsupported suite.
+    /// A member that is named twice, commitments that do not decode.
     pub fn decode<B: AsRef<[u8]>>(
         suite: Suite,
         entries: &[(MemberId, B)],
@@ -71,23 +77,24 @@ impl SignerSet {
     /// A set from commitments that were decoded before.
     ///
     /// # Errors
-    /// A member that is named twice, commitments of another suite, an unsupported suite.
+    /// A member that is named twice, commitments of another suite ([`SignError::Commitments`]).
     pub fn from_decoded(
         suite: Suite,
         entries: &[(MemberId, Commitments)],
     ) -> Result<Self, SignError> {
         let members = ascending(entries.iter().map(|(member, _)| *member))?;
         let kind = match suite {
-            Suite::Ed25519 => {
-                let pair = |(member, commitments): &(MemberId, Commitments)| match commitments.0 {
-                    CommitmentsKind::Ed25519(pair) => (*member, pair),
-                };
-                let mut pairs: Vec<_> = entries.iter().map(pair).collect();
-                pairs.sort_unstable_by_key(|(member, _)| *member);
-                SetKind::Ed25519(pairs)
-            }
-            Suite::Secp256k1Keccak => return Err(SignError::UnsupportedSuite(suite)),
-        };
+            Suite::Ed25519 => pairs(entries, |kind| match kind {
+                CommitmentsKind::Ed25519(pair) => Some(pair),
+                CommitmentsKind::Secp256k1(_) => None,
+            })
+            .map(SetKind::Ed25519),
+            Suite::Secp256k1Keccak => pairs(entries, |kind| match kind {
+                CommitmentsKind::Secp256k1(pair) => Some(pair),
+                CommitmentsKind::Ed25519(_) => None,
+            })
+            .map(SetKind::Secp256k1),
+        }?;
         Ok(Self { members, kind })
     }
 
@@ -100,12 +107,28 @@ impl SignerSet {
     pub fn suite(&self) -> Suite {
         match self.kind {
             SetKind::Ed25519(_) => Suite::Ed25519,
+            SetKind::Secp256k1(_) => Suite::Secp256k1Keccak,
         }
     }
 
     pub(super) fn kind(&self) -> &SetKind {
         &self.kind
     }
+}
+
+/// The pairs of one suite in ascending order of their members; an error for a pair of another one.
+fn pairs<C: Curve>(
+    entries: &[(MemberId, Commitments)],
+    of_suite: impl Fn(CommitmentsKind) -> Option<Pair<C>>,
+) -> Result<Vec<(MemberId, Pair<C>)>, SignError> {
+    let pair = |(member, commitments): &(MemberId, Commitments)| {
+        let pair = of_suite(commitments.0);
+        pair.map(|pair| (*member, pair))
+            .ok_or(SignError::Commitments { member: *member })
+    };
+    let mut pairs = entries.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
+    pairs.sort_unstable_by_key(|(member, _)| *member);
+    Ok(pairs)
 }
 
 /// The members in ascending order; an error if one is named twice.

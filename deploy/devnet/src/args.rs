@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 use touchstone_market::Speed;
+use touchstone_types::{SUITES, Suite};
 
 /// Members, unless the command line says otherwise.
 pub(crate) const NODES_DEFAULT: u16 = 4;
@@ -41,8 +42,8 @@ pub(crate) enum Command {
 /// What a network is started with.
 #[derive(Args, Debug, Default)]
 pub(crate) struct RunArgs {
-    /// Members of the committee, 4 to 31 [default: 4, or as the data directory has it]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(4..=31))]
+    /// Members of the committee, 4 to 100 [default: 4, or as the data directory has it]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(4..=100))]
     pub(crate) nodes: Option<u16>,
     /// Milliseconds from round to round, 100 to 3600000 [default: 1000, or as the data directory has it]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
@@ -50,6 +51,10 @@ pub(crate) struct RunArgs {
     /// The feeds of a new network: a file with a list of feeds as in the manifest, JSON or TOML ([[feeds]])
     #[arg(long, value_name = "FILE")]
     pub(crate) feeds: Option<PathBuf>,
+    /// What a new network signs with: ed25519, alone or with secp256k1-keccak, which contracts on an EVM check [default:
+    /// ed25519]
+    #[arg(long, value_name = "SUITE,SUITE", value_delimiter = ',', value_parser = suite)]
+    pub(crate) suites: Vec<Suite>,
     /// Where prices come from: demo (a seeded random walk), live (the real exchanges) or replay:DIR (recorded bars)
     /// [default: demo, or as the data directory has it]
     #[arg(long, value_name = "MARKET")]
@@ -87,10 +92,16 @@ pub(crate) struct RunArgs {
 /// What is measured.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
-    /// Sizes of committees, each 4 to 31
+    /// Sizes of committees, each 4 to 100
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "4,7,16",
-        value_parser = clap::value_parser!(u16).range(4..=31))]
+        value_parser = clap::value_parser!(u16).range(4..=100))]
     pub(crate) nodes: Vec<u16>,
+    /// Kill f members of each committee before the measurement
+    #[arg(long)]
+    pub(crate) silent: bool,
+    /// What the networks sign with, as for a run [default: ed25519]
+    #[arg(long, value_name = "SUITE,SUITE", value_delimiter = ',', value_parser = suite)]
+    pub(crate) suites: Vec<Suite>,
     /// Attested rounds to measure for each size, 5 to 1000000
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=1_000_000))]
     pub(crate) rounds: u64,
@@ -101,6 +112,11 @@ pub(crate) struct BenchArgs {
     /// Print one JSON object on the last line of standard output
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn suite(name: &str) -> Result<Suite, String> {
+    let found = SUITES.into_iter().find(|suite| suite.name() == name);
+    found.ok_or_else(|| format!("must be one of {}", SUITES.map(Suite::name).join(", ")))
 }
 
 /// Where prices come from.
@@ -201,8 +217,8 @@ mod tests {
     #[test]
     fn refusals_say_what_is_allowed() {
         for (line, say) in [
-            ("devnet --nodes 3", "4..=31"),
-            ("devnet --nodes 32", "4..=31"),
+            ("devnet --nodes 3", "4..=100"),
+            ("devnet --nodes 101", "4..=100"),
             ("devnet --market binance", "demo, live or replay:DIR"),
             ("devnet --market replay:", "demo, live or replay:DIR"),
             ("devnet --kill 2", "ID@K"),
@@ -211,7 +227,7 @@ mod tests {
             ("devnet --speed 0", "0.001"),
             ("devnet --json", "--rounds"),
             ("devnet --interval 50", "100..="),
-            ("devnet bench --nodes 4,3", "4..=31"),
+            ("devnet bench --nodes 4,3", "4..=100"),
         ] {
             let error = parse(line).expect_err(line);
             assert!(error.contains(say), "{line}: {error}");

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde::Serialize;
+use touchstone_types::Committee;
 
 use crate::{
     args::{BenchArgs, RunArgs},
@@ -22,14 +23,20 @@ const STALL: Duration = Duration::from_secs(60);
 /// The nodes' counters of frames with their heads, on the links between members.
 const SENT: &str = "touchstone_peer_bytes_out_total";
 const RECEIVED: &str = "touchstone_peer_bytes_in_total";
+/// From a round's start to its attestation at a node.
+const LATENCY: &str = "touchstone_round_latency_seconds";
 
 /// The figures of one size.
 #[derive(Debug, Serialize)]
 struct Figures {
     nodes: u16,
+    /// How many of them are down.
+    silent: u16,
     rounds: u64,
     attested: u64,
     missed: u64,
+    /// From a round's start to its attestation at the slowest node, from the nodes' own histograms.
+    node_latency_ms: Latency,
     /// From a round's start to its attestation at the aggregator's stream.
     latency_ms: Latency,
     /// CPU time of one node in one round, polling of the market included.
@@ -45,12 +52,23 @@ struct Output<'a> {
     sizes: &'a [Figures],
 }
 
-/// What all members together have used.
-#[derive(Clone, Copy, Default, Debug)]
+/// What all running members together have used, and how long rounds took at each.
+#[derive(Clone, Default, Debug)]
 struct Usage {
     cpu_ms: Option<u64>,
     sent: Option<u64>,
     received: Option<u64>,
+    latencies: Vec<Vec<(f64, u64)>>,
+}
+
+impl Usage {
+    /// The quantile of the slowest member since another reading, in milliseconds.
+    fn slowest_ms(&self, before: &Self, share: f64) -> Option<f64> {
+        let members = before.latencies.iter().zip(&self.latencies);
+        let each = members.map(|(before, after)| procfs::quantile(before, after, share));
+        let slowest = each.collect::<Option<Vec<_>>>()?.into_iter();
+        slowest.reduce(f64::max).map(|seconds| seconds * 1_000.0)
+    }
 }
 
 /// Measures every size in turn.
@@ -85,14 +103,26 @@ async fn measure(nodes: u16, args: &BenchArgs) -> anyhow::Result<Figures> {
     let run = RunArgs {
         nodes: Some(nodes),
         interval: Some(args.interval),
+        suites: args.suites.clone(),
         listen: Some("127.0.0.1:0".parse()?),
         ..RunArgs::default()
     };
     let data = DataDir::open(None)?;
     let plan = Plan::load(&data, &run)?;
-    let devnet = Devnet::start(&data, plan, None, &mut |_| {}).await?;
+    let mut devnet = Devnet::start(&data, plan, None, &mut |_| {}).await?;
     let mut consumer = Consumer::start(devnet.pin(), devnet.plan())?;
     attested(&mut consumer, WARM_UP).await?;
+    let silent = if args.silent {
+        Committee::max_faults(nodes)
+    } else {
+        0
+    };
+    for id in nodes - silent..nodes {
+        devnet.kill(id).await;
+    }
+    if silent > 0 {
+        attested(&mut consumer, WARM_UP).await?;
+    }
     let before = usage(&devnet).await?;
     let tally = attested(&mut consumer, args.rounds).await?;
     let after = usage(&devnet).await?;
@@ -103,14 +133,22 @@ async fn measure(nodes: u16, args: &BenchArgs) -> anyhow::Result<Figures> {
         unclean.join(", ")
     );
     // Whoever computes does so in every round that the clock starts, attested or not.
-    let parts = tally.rounds().saturating_mul(u64::from(nodes)).max(1);
+    let parts = tally
+        .rounds()
+        .saturating_mul(u64::from(nodes - silent))
+        .max(1);
     let difference =
         |pick: fn(&Usage) -> Option<u64>| Some(pick(&after)?.saturating_sub(pick(&before)?));
     Ok(Figures {
         nodes,
+        silent,
         rounds: tally.rounds(),
         attested: tally.attested(),
         missed: tally.missed(),
+        node_latency_ms: Latency {
+            p50: after.slowest_ms(&before, 0.5),
+            p99: after.slowest_ms(&before, 0.99),
+        },
         latency_ms: tally.latency(usize::MAX),
         cpu_ms_per_node_round: difference(|u| u.cpu_ms).map(|ms| (ms * 100 / parts) as f64 / 100.0),
         sent_bytes_per_node_round: difference(|u| u.sent).map(|b| b / parts),
@@ -139,10 +177,13 @@ async fn usage(devnet: &Devnet) -> anyhow::Result<Usage> {
         cpu_ms: Some(0),
         sent: Some(0),
         received: Some(0),
+        latencies: Vec::new(),
     };
     for (process, ports) in devnet.processes().into_iter().zip(&devnet.plan().members) {
-        let Process::Running(pid) = process else {
-            anyhow::bail!("a member is down");
+        let pid = match process {
+            Process::Running(pid) => pid,
+            Process::Killed => continue,
+            Process::Died => anyhow::bail!("a member is down"),
         };
         let url = format!("http://127.0.0.1:{}/metrics", ports.http);
         let page = http
@@ -155,6 +196,7 @@ async fn usage(devnet: &Devnet) -> anyhow::Result<Usage> {
         all.cpu_ms = add(all.cpu_ms, procfs::cpu_ms(pid));
         all.sent = add(all.sent, procfs::counter_sum(&page, SENT));
         all.received = add(all.received, procfs::counter_sum(&page, RECEIVED));
+        all.latencies.push(procfs::histogram(&page, LATENCY));
     }
     Ok(all)
 }
@@ -162,12 +204,15 @@ async fn usage(devnet: &Devnet) -> anyhow::Result<Usage> {
 fn table(sizes: &[Figures], interval_ms: u64, cores: usize) -> String {
     let mut out = format!(
         "a round every {interval_ms} ms; nodes, aggregator, market and devnet share {cores} cores\n\
-         {:>5} {:>8} {:>7} {:>10} {:>10} {:>16} {:>14} {:>14}",
+         {:>5} {:>6} {:>8} {:>6} {:>11} {:>6} {:>11} {:>6} {:>16} {:>14} {:>14}",
         "nodes",
+        "silent",
         "attested",
         "missed",
-        "p50 ms",
-        "p99 ms",
+        "node p50 ms",
+        "p99",
+        "aggr p50 ms",
+        "p99",
         "CPU ms/node,rnd",
         "B sent/nd,rnd",
         "B recv/nd,rnd"
@@ -176,10 +221,13 @@ fn table(sizes: &[Figures], interval_ms: u64, cores: usize) -> String {
     let whole = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |v| v.to_string());
     for s in sizes {
         out.push_str(&format!(
-            "\n{:>5} {:>8} {:>7} {:>10} {:>10} {:>16} {:>14} {:>14}",
+            "\n{:>5} {:>6} {:>8} {:>6} {:>11} {:>6} {:>11} {:>6} {:>16} {:>14} {:>14}",
             s.nodes,
+            s.silent,
             s.attested,
             s.missed,
+            float(s.node_latency_ms.p50),
+            float(s.node_latency_ms.p99),
             float(s.latency_ms.p50),
             float(s.latency_ms.p99),
             float(s.cpu_ms_per_node_round),
@@ -198,9 +246,14 @@ mod tests {
     fn the_table_has_a_line_for_each_size() {
         let figures = Figures {
             nodes: 7,
+            silent: 2,
             rounds: 60,
             attested: 59,
             missed: 1,
+            node_latency_ms: Latency {
+                p50: Some(5.5),
+                p99: None,
+            },
             latency_ms: Latency {
                 p50: Some(31.5),
                 p99: Some(80.0),
@@ -214,7 +267,9 @@ mod tests {
         let cells: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(
             cells,
-            ["7", "59", "1", "31.50", "80.00", "4.25", "12345", "-"]
+            [
+                "7", "2", "59", "1", "5.50", "-", "31.50", "80.00", "4.25", "12345", "-"
+            ]
         );
     }
 }

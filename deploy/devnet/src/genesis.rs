@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::Context as _;
 use touchstone_feeds::FeedsConfig;
 use touchstone_types::{
-    Digest, Epoch, FeedSpec, Manifest, Member, MemberId, Pin, Round, Suite, canonical_json,
+    Digest, Epoch, FeedSpec, Manifest, Member, MemberId, Pin, Round, canonical_json,
 };
 
 use crate::{child::Child, files, files::DataDir, market::unix_ms, plan::Plan, roles::Role};
@@ -46,13 +46,12 @@ pub(crate) async fn create(
         "the members generated keys for another manifest than {}",
         data.genesis().display()
     );
-    let key = pin
-        .group_key(Suite::Ed25519)
-        .map(hex::encode)
-        .unwrap_or_default();
-    say(format!(
-        "group key generated together, held by nobody: ed25519 {key}"
-    ));
+    for suite in &plan.suites {
+        let key = pin.group_key(*suite).map(hex::encode).unwrap_or_default();
+        say(format!(
+            "group key generated together, held by nobody: {suite} {key}"
+        ));
+    }
     Ok(pin)
 }
 
@@ -115,7 +114,7 @@ fn manifest(
         first_round: Round(first_round),
         first_round_at_ms: first_round.saturating_mul(plan.interval_ms),
         f: plan.nodes().saturating_sub(1) / 3,
-        suites: vec![Suite::Ed25519],
+        suites: plan.suites.clone(),
         members: members.collect(),
         feeds,
     };

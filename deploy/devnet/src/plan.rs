@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use touchstone_types::Suite;
 
 use crate::{
     args::{INTERVAL_DEFAULT_MS, MarketArg, NODES_DEFAULT, RunArgs, SEED_DEFAULT},
@@ -23,6 +24,9 @@ const API_DEFAULT: u16 = 8080;
 pub(crate) struct Plan {
     /// Milliseconds from round to round.
     pub(crate) interval_ms: u64,
+    /// What the network signs with, in ascending order.
+    #[serde(default = "suites_default")]
+    pub(crate) suites: Vec<Suite>,
     /// Where prices come from.
     pub(crate) market: Origin,
     /// The market server's port on loopback.
@@ -63,6 +67,32 @@ pub(crate) struct MemberPorts {
     pub(crate) quic: u16,
     /// TCP: health and metrics.
     pub(crate) http: u16,
+}
+
+fn suites_default() -> Vec<Suite> {
+    vec![Suite::Ed25519]
+}
+
+/// What is asked for, in ascending order.
+///
+/// # Errors
+/// A suite that is named twice, or a list without Ed25519, in which price updates are served.
+fn suites(asked: &[Suite]) -> anyhow::Result<Vec<Suite>> {
+    if asked.is_empty() {
+        return Ok(suites_default());
+    }
+    let mut suites = asked.to_vec();
+    suites.sort_unstable();
+    suites.dedup();
+    anyhow::ensure!(
+        suites.len() == asked.len(),
+        "--suites: a suite is named twice"
+    );
+    anyhow::ensure!(
+        suites.contains(&Suite::Ed25519),
+        "--suites: must include ed25519, the suite of the price updates that are served"
+    );
+    Ok(suites)
 }
 
 impl Plan {
@@ -109,6 +139,7 @@ impl Plan {
         };
         Ok(Self {
             interval_ms: args.interval.unwrap_or(INTERVAL_DEFAULT_MS),
+            suites: suites(&args.suites)?,
             market: Origin::new(args, None)?,
             market_port: chooser.next()?,
             api,
@@ -136,6 +167,10 @@ impl Plan {
         anyhow::ensure!(
             args.feeds.is_none(),
             "--feeds: {dir} holds a network with its own feeds; others need another --data-dir"
+        );
+        anyhow::ensure!(
+            args.suites.is_empty() || suites(&args.suites)? == self.suites,
+            "--suites: {dir} holds a network with its own; others need another --data-dir"
         );
         self.market = Origin::new(args, Some(&self.market))?;
         match args.listen {

@@ -34,6 +34,41 @@ pub(crate) fn counter_sum(page: &str, name: &str) -> Option<u64> {
     samples.fold(None, |sum, value| Some(sum.unwrap_or(0) + value))
 }
 
+/// A histogram without labels in a page of Prometheus metrics: upper bounds of its buckets, and how many samples each one
+/// and those below it hold.
+pub(crate) fn histogram(page: &str, name: &str) -> Vec<(f64, u64)> {
+    let bucket = |line: &str| {
+        let rest = line.strip_prefix(name)?.strip_prefix("_bucket{le=\"")?;
+        let (bound, count) = rest.split_once("\"}")?;
+        Some((bound.parse().ok()?, count.trim().parse().ok()?))
+    };
+    page.lines().filter_map(bucket).collect()
+}
+
+/// Where `share` of the samples that came between two readings of a histogram lie below, by linear interpolation in the
+/// bucket; `None` without samples, or beyond the last bound.
+pub(crate) fn quantile(before: &[(f64, u64)], after: &[(f64, u64)], share: f64) -> Option<f64> {
+    let new: Vec<(f64, u64)> = after
+        .iter()
+        .map(|(bound, count)| {
+            let old = before.iter().find(|(b, _)| b == bound).map_or(0, |b| b.1);
+            (*bound, count.saturating_sub(old))
+        })
+        .collect();
+    let rank = new.last().filter(|(_, all)| *all > 0)?.1 as f64 * share;
+    let mut lower = (0.0, 0);
+    for (bound, count) in new {
+        if count as f64 >= rank {
+            let inside = (rank - lower.1 as f64) / (count - lower.1) as f64;
+            return bound
+                .is_finite()
+                .then(|| lower.0 + (bound - lower.0) * inside.clamp(0.0, 1.0));
+        }
+        lower = (bound, count);
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +87,25 @@ mod tests {
         assert_eq!(counter_sum(page, "a_total"), Some(12));
         assert_eq!(counter_sum(page, "b"), Some(1));
         assert_eq!(counter_sum(page, "c"), None);
+    }
+
+    #[test]
+    fn quantiles_are_of_the_samples_between_two_readings() {
+        let page = |counts: [u64; 3]| {
+            let [one, two, all] = counts;
+            format!(
+                "# TYPE t histogram\nt_bucket{{le=\"0.01\"}} {one}\nt_bucket{{le=\"0.02\"}} {two}\nt_bucket{{le=\"+Inf\"}} {all}\nt_sum 1\nt_count {all}\n"
+            )
+        };
+        let before = histogram(&page([10, 10, 10]), "t");
+        assert_eq!(before, [(0.01, 10), (0.02, 10), (f64::INFINITY, 10)]);
+        let after = histogram(&page([10, 14, 15]), "t");
+        assert_eq!(quantile(&before, &after, 0.4), Some(0.015));
+        assert_eq!(
+            quantile(&before, &after, 0.99),
+            None,
+            "beyond the last bound"
+        );
+        assert_eq!(quantile(&before, &before, 0.5), None, "no samples");
     }
 }

@@ -456,14 +456,13 @@ impl Engine {
 
     fn publish(&mut self, now: Now, attestation: &Attestation) {
         let round = attestation.statement.round;
-        let latency_ms = now.unix_ms.saturating_sub(self.clock.start_ms(round));
+        let start = UNIX_EPOCH + Duration::from_millis(self.clock.start_ms(round));
+        let latency = SystemTime::now().duration_since(start).unwrap_or_default();
         if self.history.add(attestation) {
             self.attested = self.attested.saturating_add(1);
             self.newest_at_ms = Some(now.unix_ms);
-            self.metrics
-                .latency
-                .record(Duration::from_millis(latency_ms));
-            tracing::debug!(%round, latency_ms, contributors = attestation.observations.len(), "attested");
+            self.metrics.latency.record(latency);
+            tracing::debug!(%round, ?latency, contributors = attestation.observations.len(), "attested");
         }
     }
 

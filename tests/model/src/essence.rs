@@ -1,11 +1,17 @@
-//! What later views depend on at the end of a view, up to the names of values and of honest members.
+//! What later views depend on at the end of a view, up to the names of values and of honest members, and, if wanted, of views.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use touchstone_consensus::Rules;
 use touchstone_types::{Digest, MessageKind, View};
 
-use crate::world::{HONEST, State, World};
+use crate::{
+    letter::{Letter, LetterId},
+    world::{HONEST, State, World},
+};
 
 /// The orders that three honest members can be put in.
 const ORDERS: [[usize; HONEST]; 6] = [
@@ -43,6 +49,8 @@ struct Place {
 #[derive(Default)]
 struct Writer {
     out: Vec<u32>,
+    /// What stands for the view of a lock: itself, or how many views with locks are below it.
+    ranks: BTreeMap<View, u32>,
     numbers: BTreeMap<Digest, u32>,
 }
 
@@ -67,7 +75,8 @@ impl Writer {
     }
 
     fn lock(&mut self, lock: Option<(View, Named)>) {
-        self.out.push(lock.map_or(0, |(view, _)| view.0 + 1));
+        let rank = |view: View| self.ranks.get(&view).copied().unwrap_or(view.0);
+        self.out.push(lock.map_or(0, |(view, _)| rank(view) + 1));
         self.value(lock.map(|(_, named)| named));
     }
 
@@ -86,15 +95,57 @@ impl Writer {
 }
 
 impl<R: Rules> World<R> {
-    /// What matters of a state at the end of a view.
-    pub(crate) fn essence(&mut self, state: State, view: View) -> Essence {
+    /// What matters of a state at the end of a view; with `any_view`, also up to which view it is.
+    pub(crate) fn essence(&mut self, state: State, view: View, any_view: bool) -> Essence {
         let letters = self.letters(state);
+        let places = self.places(state, view, &letters);
+        let judged = self.judged(state);
+        let floor = any_view.then(|| self.floor(state)).flatten();
+        let locks = judged.locks.iter().filter(|lock| Some(**lock) > floor);
+        let locks: Vec<_> = locks.map(|(v, d)| (*v, self.named(state, *d))).collect();
+        let ranks = if any_view {
+            ranks(&places, &locks)
+        } else {
+            BTreeMap::new()
+        };
+        let decidable = judged.decidable.iter();
+        let decidable: Vec<_> = decidable
+            .map(|d| (View(0), self.named(state, *d)))
+            .collect();
+        let open = self.coin_is_open(&letters, view);
+        let form = |order: &[usize; HONEST]| {
+            let mut writer = Writer {
+                ranks: ranks.clone(),
+                ..Writer::default()
+            };
+            writer.flag(open);
+            for at in order {
+                if let Some(place) = places.get(*at) {
+                    write_position(&mut writer, place, any_view.then_some(view));
+                    write_place(&mut writer, place);
+                }
+            }
+            writer.set(locks.clone());
+            writer.set(decidable.clone());
+            Essence(writer.out)
+        };
+        let forms = ORDERS.iter().map(form);
+        forms.min().unwrap_or_else(|| Essence(Vec::new()))
+    }
+
+    /// What is known of each honest member.
+    fn places(
+        &mut self,
+        state: State,
+        view: View,
+        letters: &[(LetterId, Arc<Letter>)],
+    ) -> Vec<Place> {
         let kind = if view == View(0) {
             MessageKind::Timeout
         } else {
             MessageKind::Status
         };
-        let statements = Self::of_kind(&letters, kind, view);
+        let statements = Self::of_kind(letters, kind, view);
         let mut places = Vec::new();
         for at in 0..HONEST {
             let local = self.local(state, at).clone();
@@ -117,28 +168,16 @@ impl<R: Rules> World<R> {
                     .collect(),
             });
         }
-        let judged = self.judged(state);
-        let locks = judged.locks.iter();
-        let locks: Vec<_> = locks.map(|(v, d)| (*v, self.named(state, *d))).collect();
-        let decidable = judged.decidable.iter();
-        let decidable: Vec<_> = decidable
-            .map(|d| (View(0), self.named(state, *d)))
-            .collect();
-        let open = self.coin_is_open(&letters, view);
-        let form = |order: &[usize; HONEST]| {
-            let mut writer = Writer::default();
-            writer.flag(open);
-            for at in order {
-                if let Some(place) = places.get(*at) {
-                    write_place(&mut writer, place);
-                }
-            }
-            writer.set(locks.clone());
-            writer.set(decidable.clone());
-            Essence(writer.out)
-        };
-        let forms = ORDERS.iter().map(form);
-        forms.min().unwrap_or_else(|| Essence(Vec::new()))
+        places
+    }
+
+    /// The lock that every right to enter a view reaches at least: two honest members stand behind it, and their locks only
+    /// grow. That the Byzantine member can prove one up to here gives it nothing more than to report none.
+    fn floor(&self, state: State) -> Option<(View, Digest)> {
+        let locks = (0..HONEST).map(|at| self.local(state, at).position.and_then(|p| p.lock));
+        let mut locks: Vec<_> = locks.map(|l| l.map(|l| (l.view, l.value))).collect();
+        locks.sort_unstable();
+        locks.get(1).copied().flatten()
     }
 
     fn named(&mut self, state: State, value: Digest) -> Named {
@@ -147,12 +186,33 @@ impl<R: Rules> World<R> {
     }
 }
 
-fn write_place(writer: &mut Writer, place: &Place) {
+/// How many views with locks are below each.
+fn ranks(places: &[Place], locks: &[(View, Named)]) -> BTreeMap<View, u32> {
+    let held = places.iter().filter_map(|p| p.lock);
+    let stated = places.iter().filter_map(|p| p.statement?.0);
+    let all = locks.iter().copied().chain(held).chain(stated);
+    let all: BTreeSet<_> = all.map(|(view, _)| view).collect();
+    all.into_iter().zip(0..).collect()
+}
+
+/// Where a member is: its view, or whether that is the current one and whether it may leave it.
+fn write_position(writer: &mut Writer, place: &Place, current: Option<View>) {
     let (view, coin_known, timed_out) = place.position.unwrap_or_default();
     writer.flag(place.position.is_some());
-    writer.out.push(view.0);
-    writer.flag(coin_known);
-    writer.flag(timed_out);
+    match current {
+        None => {
+            writer.out.push(view.0);
+            writer.flag(coin_known);
+            writer.flag(timed_out);
+        }
+        Some(current) => {
+            writer.flag(view == current);
+            writer.flag(coin_known || view == View(0));
+        }
+    }
+}
+
+fn write_place(writer: &mut Writer, place: &Place) {
     writer.lock(place.lock);
     writer.value(place.decided);
     writer.flag(place.statement.is_some());

@@ -6,12 +6,15 @@ use std::{
     rc::Rc,
 };
 
-use touchstone_consensus::{Content, Message, Rules};
+use touchstone_consensus::{Content, Lock, Message, Rules};
 use touchstone_types::{
     Contribution, Digest, MemberId, MessageKind, Observation, Report, SignedObservation, View,
 };
 
-use crate::world::{HONEST, State, World};
+use crate::{
+    letter::Kind,
+    world::{HONEST, State, World},
+};
 
 /// A property that a state breaks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -54,17 +57,49 @@ pub(crate) struct Judged {
     pub(crate) locks: BTreeSet<(View, Digest)>,
 }
 
+/// A lock: its view, and the name of its value.
+pub type NamedLock = Option<(u32, String)>;
+
+/// What one honest member is committed to.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Commitment {
+    /// Its lock.
+    pub lock: NamedLock,
+    /// The lock that it reported at the end of each view that it said so of.
+    pub reported: BTreeMap<u32, NamedLock>,
+}
+
 /// What a state amounts to, in names that do not depend on how it was reached: what cross-checks compare.
 ///
 /// Who has decided is not part of it, because whoever is shown the decision has: what can be shown is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Outcome {
-    /// The lock of each honest member: its view, and the value's name.
-    pub locks: Vec<Option<(u32, String)>>,
+    /// What each honest member is committed to.
+    pub members: Vec<Commitment>,
     /// Values that a decision can be shown on.
     pub decidable: BTreeSet<String>,
     /// Reports that can be signed.
     pub signable: BTreeSet<String>,
+}
+
+impl Outcome {
+    /// Whether this may be what the other one comes to when some members go on: as much can be decided and signed, and each
+    /// member has said the same, or the same and more. To say less is no excuse for a lock that was not reported.
+    pub fn covers(&self, before: &Self) -> bool {
+        let said = |now: &Commitment, then: &Commitment| {
+            let mut reported = then.reported.iter();
+            let lock = now.lock == then.lock || view_of(&now.lock) > view_of(&then.lock);
+            lock && reported.all(|(view, lock)| now.reported.get(view) == Some(lock))
+        };
+        let mut members = self.members.iter().zip(&before.members);
+        self.decidable.is_superset(&before.decidable)
+            && self.signable.is_superset(&before.signable)
+            && members.all(|(now, then)| said(now, then))
+    }
+}
+
+fn view_of(lock: &NamedLock) -> Option<u32> {
+    lock.as_ref().map(|(view, _)| *view)
 }
 
 impl<R: Rules> World<R> {
@@ -164,7 +199,7 @@ impl<R: Rules> World<R> {
             .filter(|value| self.statement_of(state, *value) == Some(statement))
             .collect::<Vec<_>>();
         named.sort_by_key(|value| self.post.name(*value));
-        let name = named.first().map(|value| self.post.name(*value));
+        let name = named.first().map(|value| self.short_name(*value));
         name.map_or_else(
             || statement.to_string(),
             |name| format!("the report of {name}"),
@@ -213,16 +248,33 @@ impl<R: Rules> World<R> {
         statement
     }
 
-    /// How many values members are locked on and could decide, and how many shares are out: the more, the closer to a violation.
-    pub(crate) fn unrest(&mut self, state: State) -> usize {
-        let locals = (0..HONEST).map(|at| Rc::clone(self.local(state, at)));
-        let locals: Vec<_> = locals.collect();
-        let locks = locals.iter().filter_map(|l| l.position?.lock);
-        let locks: BTreeSet<_> = locks.map(|l| l.value).collect();
-        let shares: usize = locals.iter().map(|l| l.shared.len()).sum();
+    /// How close a state at the end of a view seems to a violation: what a beam goes by.
+    pub(crate) fn unrest(&mut self, state: State, view: View) -> usize {
+        let letters = self.letters(state);
         let decidable = self.decidable(state);
-        let all: BTreeSet<_> = locks.union(&decidable).collect();
-        2 * all.len() + shares
+        let strays = |lock: Option<Lock>| {
+            !decidable.is_empty() && lock.is_none_or(|l| !decidable.contains(&l.value))
+        };
+        // Rights to enter the next view with something else than what can be decided.
+        let rights = self.entries(state, &letters, view);
+        let rights = rights.iter().filter(|e| strays(e.lock)).count();
+        // Members that know nothing of what can be decided, and the values that members are locked on.
+        let locks = (0..HONEST).map(|at| self.local(state, at).position.and_then(|p| p.lock));
+        let locks: Vec<_> = locks.collect();
+        let forgetful = locks.iter().filter(|l| strays(**l)).count();
+        let values: BTreeSet<_> = locks.iter().flatten().map(|l| l.value).collect();
+        // Shares for the two reports that have most of them, as far as they are not signed yet.
+        let mut shares: BTreeMap<Digest, usize> = BTreeMap::new();
+        for at in 0..HONEST {
+            for report in self.local(state, at).shared.iter() {
+                *shares.entry(*report).or_default() += 1;
+            }
+        }
+        let enough = R::signing_threshold(self.committee()) - 1;
+        let mut shares: Vec<_> = shares.into_values().map(|s| s.min(enough)).collect();
+        shares.sort_unstable();
+        let shares: usize = shares.iter().rev().take(2).sum();
+        8 * rights + 3 * shares + 2 * forgetful + values.len().min(2)
     }
 
     /// What the state amounts to.
@@ -231,14 +283,31 @@ impl<R: Rules> World<R> {
         let signable = self.signable(state, &values).into_keys();
         let signable = signable.collect::<Vec<_>>().into_iter();
         Outcome {
-            locks: (0..HONEST)
-                .map(|at| {
-                    let lock = self.local(state, at).position.and_then(|p| p.lock);
-                    lock.map(|l| (l.view.0, self.post.name(l.value)))
-                })
-                .collect(),
-            decidable: values.iter().map(|v| self.post.name(*v)).collect(),
+            members: (0..HONEST).map(|at| self.commitment(state, at)).collect(),
+            decidable: values.iter().map(|v| self.short_name(*v)).collect(),
             signable: signable.map(|s| self.report_name(state, s)).collect(),
         }
+    }
+
+    fn commitment(&self, state: State, at: usize) -> Commitment {
+        let local = self.local(state, at);
+        let named = |lock: Option<Lock>| lock.map(|l| (l.view.0, self.short_name(l.value)));
+        let letters = local.sent.iter().map(|id| self.post.get(*id));
+        let statements = letters.filter(|l| {
+            matches!(
+                l.kind,
+                Kind::Signed(MessageKind::Timeout | MessageKind::Status)
+            )
+        });
+        Commitment {
+            lock: named(local.position.and_then(|p| p.lock)),
+            reported: statements.map(|l| (l.view.0, named(l.lock()))).collect(),
+        }
+    }
+
+    /// A value's name without the statements that its proposer showed: there is one edition of those in the reduced search.
+    fn short_name(&self, value: Digest) -> String {
+        let name = self.post.name(value);
+        name.split('[').next().unwrap_or_default().to_owned()
     }
 }

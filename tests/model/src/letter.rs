@@ -8,6 +8,8 @@ use std::{
 use touchstone_consensus::{Content, Lock, Message, Qc, Reply, To, Value};
 use touchstone_types::{Committee, Digest, MemberId, MemberSet, MessageKind, View};
 
+use crate::symbols;
+
 /// A letter's number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct LetterId(u32);
@@ -184,8 +186,12 @@ impl Post {
         } else {
             String::new()
         };
+        let signed = match &message {
+            Message::Signed(s) if s.signature != symbols::sign(&s.header) => ", badly signed",
+            _ => "",
+        };
         Letter {
-            name: format!("{label}{place}({what}) of {from}{to_whom}"),
+            name: format!("{label}{place}({what}) of {from}{to_whom}{signed}"),
             from,
             to,
             kind,

@@ -17,37 +17,9 @@
 //!
 //! A state is what each honest member knows, sent and signed, and how the coins fall; what was sent is never forgotten, so
 //! there is no network in it, and no state of the Byzantine member. Deliveries to different members commute, for each changes one
-//! member only and adds letters. The reduced search then takes these shortcuts:
-//!
-//! * **observations**: every member has all of them from the start, that of the Byzantine member in a body of its own, so that
-//!   all proposals are different reports. Agreement is about equality of values; equal ones only make fewer violations.
-//! * **coins fall early**: the adversary may know the coin when its view begins. That adds to what it can do; properties must
-//!   hold however the coin falls.
-//! * **views in order**: what a member does in view `v` follows from letters of views up to `v`, except that a later proposal makes it
-//!   leave and that a later decision makes it stop, and neither sends a letter of view `v`. So a schedule can be sorted by the view that the
-//!   member is in, without any member or letter noticing.
-//! * **stages in order**: inside a view, PROPOSE, VOTE, LOCK, ACK and DONE come before the first COIN that opens the coin; to know the
-//!   coin only ever disables. What a member shall not get before it knows the coin it gets after it ("late"), or never.
-//! * **quorums at once**: fewer than a quorum of PREPARE, TIMEOUT, STATUS or COIN changes nothing that is sent. So a member gets a quorum or none. Of
-//!   certificates and sets of statements that say the same there is one edition; sets of statements say the same if their highest lock is.
-//! * **enabling letters at once**: votes for an honest proposer, the acknowledgements of its LOCK, FETCH and VALUE only make things possible that may still be
-//!   withheld: LOCK, DONE and the vote. Of the members that are not elected nothing but their DONE matters after the coin, so everybody present gets
-//!   their LOCK and DONE.
-//! * **who is present**: a member enters a view by statements, by a proposal if it is further behind, or not at all; what it does not
-//!   get for ever stands for all that comes late.
-//! * **the Byzantine proposal**: to propose two values in a view gives neither more than one honest vote too few, since honest members vote once for each
-//!   proposer; one value to all is no less. If it is not elected any will do.
-//! * **decisions**: who has decided answers with the decision and else falls silent, like a member that gets nothing any more. So nobody
-//!   decides on the way; instead, at the end of every view, everybody is shown every decision that can be shown. All that decide
-//!   release their share in the count.
-//! * **the coin is learned** by everybody present, unless a mutant lets members leave without it: who never learns it says no STATUS, like one
-//!   whose STATUS nobody gets.
-//! * **late letters that say nothing**: a letter after TIMEOUT or after the coin to which the member says nothing is as good as none.
-//! * **merging at the end of a view** ([`Merge::View`]): later views depend on each member's view, lock, decision, shares and its knowledge of the coin, the
-//!   statements of the view, the locks and decisions that can be shown, and nothing else; up to the names of values and of the three honest
-//!   members. [`Merge::Exact`] leaves that out.
-//!
-//! What no rule above rests on are the rules that mutants drop: the same search finds their counterexamples.
+//! member only and adds letters. The shortcuts that the reduced search takes beyond that are named and justified in
+//! docs/protocol.md, "What is proved, exhausted, sampled"; each stands in `reduced::stages`, or in `essence`, which says
+//! what later views depend on. None rests on a rule that a mutant drops, or it is not taken where that rule is dropped.
 
 mod byzantine;
 pub mod cli;
@@ -75,7 +47,7 @@ use crate::{reduced::Reduced, world::World};
 
 pub use crate::{
     full::{Limits, Seen},
-    judge::{Outcome, Property, Violation},
+    judge::{Commitment, NamedLock, Outcome, Property, Violation},
     reduced::{Count, Found, Merge},
     world::Config,
 };
@@ -261,13 +233,15 @@ impl Visitor for Walk<'_> {
     }
 }
 
-/// What the reduced search and another one disagree about: what only the reduced one saw, and what only the other one did.
+/// What the reduced search and another one disagree about: what only the reduced one saw, and what the other one saw and no outcome
+/// of the reduced one covers.
 pub fn cross_check(reduced: &Explored, other: &Seen) -> (Vec<Outcome>, Vec<Outcome>) {
-    let only = |a: &BTreeSet<Outcome>, b: &BTreeSet<Outcome>| a.difference(b).cloned().collect();
-    (
-        only(&reduced.outcomes, &other.outcomes),
-        only(&other.outcomes, &reduced.outcomes),
-    )
+    let covered = |o: &&Outcome| {
+        reduced.outcomes.contains(*o) || reduced.outcomes.iter().any(|r| r.covers(o))
+    };
+    let only = reduced.outcomes.difference(&other.outcomes).cloned();
+    let missed = other.outcomes.iter().filter(|o| !covered(o)).cloned();
+    (only.collect(), missed.collect())
 }
 
 /// Plays a schedule again; which lines were possible, and what is broken at its end.

@@ -135,7 +135,10 @@ impl<R: Rules> Members<R> {
     /// A member at its start.
     pub(crate) fn first(&mut self, member: MemberId) -> Result<LocalId> {
         let live = self.start(member)?;
-        Ok(self.number(member, live, None))
+        let id = self.number(member, live, None);
+        // Every other state is rebuilt from here, so it is never forgotten.
+        self.same.insert(id, id);
+        Ok(id)
     }
 
     /// How many local states were told apart.

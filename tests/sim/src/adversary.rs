@@ -132,6 +132,8 @@ pub(super) struct Program {
     mark: Option<MemberId>,
     /// The last view that a member which tires takes part in.
     tires_after: View,
+    /// The view from which on LOCK goes to one and the same member.
+    stays_from: View,
     dice: Dice,
     intel: Intel,
     /// Whom the member sends to in a view, where it does not send to all.
@@ -154,11 +156,15 @@ impl Program {
     pub(super) fn new(seed: u64, me: MemberId, villain: &Villain) -> Self {
         let mut dice = Dice::new(seed, 100 + u64::from(me.0));
         let tires_after = View(u32::try_from(dice.below(3)).unwrap_or_default());
+        let stays_from = *dice
+            .pick(&[View(2), View(2), View(u32::MAX)])
+            .unwrap_or(&View(2));
         Self {
             behaviours: villain.behaviours.iter().copied().collect(),
             resolute: villain.resolute,
             mark: villain.mark,
             tires_after,
+            stays_from,
             dice,
             intel: Intel::default(),
             partial: BTreeMap::new(),
@@ -269,10 +275,9 @@ impl Program {
             _ if self.will(Behaviour::WithholdReplies) => return,
             _ => to,
         };
-        if let Reply::Decide(decision) = &reply
-            && self.will(Behaviour::BadQc)
+        if self.will(Behaviour::BadQc)
+            && let Some(bad) = self.spoil_reply(&reply)
         {
-            let bad = self.spoil_decision(decision);
             p.out.push(Emission::Reply(to, round, bad));
         }
         p.out.push(Emission::Reply(to, round, reply));

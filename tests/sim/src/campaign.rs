@@ -1,6 +1,7 @@
 //! Many runs, one seed after the other, and what they tell together.
 
 use std::{
+    marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
@@ -16,6 +17,7 @@ use super::{
     check::{Finding, Property},
     committee::Network,
     concert::Concert,
+    machine::{By, Recipe},
     plan::Plan,
     report::Report,
     world::{Outcome, Verdict, World},
@@ -47,6 +49,27 @@ pub enum Mode {
     Hunt,
 }
 
+/// When a campaign ends early.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// Not at all.
+    Never,
+    /// After the first run that fails.
+    AtFailure,
+    /// After the first run in which this broke; see [`Verdict::names`].
+    At(String),
+}
+
+impl Stop {
+    fn is_over(&self, verdict: &Verdict) -> bool {
+        match self {
+            Self::Never => false,
+            Self::AtFailure => *verdict != Verdict::Pass,
+            Self::At(name) => verdict.names().contains(name),
+        }
+    }
+}
+
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -68,8 +91,8 @@ pub struct Options {
     pub mode: Mode,
     /// Print every message.
     pub trace: bool,
-    /// Stop at the first failure.
-    pub stop_early: bool,
+    /// When to stop before all runs are made.
+    pub stop: Stop,
     /// Threads.
     pub threads: usize,
     /// Progress on stderr.
@@ -88,7 +111,7 @@ impl Default for Options {
             concert: None,
             mode: Mode::Adversarial,
             trace: false,
-            stop_early: false,
+            stop: Stop::Never,
             threads: thread::available_parallelism().map_or(1, usize::from),
             progress: false,
         }
@@ -104,6 +127,10 @@ impl Campaign {
     /// # Errors
     /// A committee that cannot be set up.
     pub fn run<R: Rules>(options: &Options) -> Result<Report> {
+        Self::run_by(&By::<R>(PhantomData), options)
+    }
+
+    fn run_by(recipe: &dyn Recipe, options: &Options) -> Result<Report> {
         let committee = Committee::new(
             usize::from(options.nodes),
             Committee::max_faults(options.nodes),
@@ -124,8 +151,8 @@ impl Campaign {
                     return Ok(report);
                 }
                 let seed = options.seed.wrapping_add(index);
-                let (plan, outcome) = one::<R>(options, committee, &network, seed)?;
-                if outcome.verdict != Verdict::Pass && options.stop_early {
+                let (plan, outcome) = one(recipe, options, committee, &network, seed)?;
+                if options.stop.is_over(&outcome.verdict) {
                     stop.store(true, Ordering::Relaxed);
                 }
                 report.add(seed, &plan, outcome);
@@ -152,7 +179,8 @@ impl Campaign {
     }
 }
 
-fn one<R: Rules>(
+fn one(
+    recipe: &dyn Recipe,
     options: &Options,
     committee: Committee,
     network: &Network,
@@ -176,7 +204,8 @@ fn one<R: Rules>(
     if options.trace {
         println!("{plan:#?}");
     }
-    let run = || -> Result<Outcome> { Ok(World::<R>::new(&plan, &network, options.trace)?.run()) };
+    let run =
+        || -> Result<Outcome> { Ok(World::new(recipe, &plan, &network, options.trace)?.run()) };
     let outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));

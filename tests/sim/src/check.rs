@@ -1,5 +1,7 @@
 //! What must hold in every run, checked outside of the code under test.
 
+mod witness;
+
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
@@ -7,14 +9,14 @@ use std::{
 };
 
 use touchstone_consensus::{
-    Content, Draft, Effect, Fault, FaultKind, Reply, Scheme,
-    keys::{Keys, NonceKey, ShareError, Shares},
+    Content, Draft, Effect, Fault, FaultKind, Reply, Scheme, keys::NonceKey,
 };
-use touchstone_crypto::CoinShare;
 use touchstone_types::{
-    Attestation, Digest, Evidence, FeedObservation, Header, MemberId, MemberSet, MemberSignature,
-    MessageKind, NonceCommitments, Round, SigningSession, Statement, Status, View,
+    Attestation, Digest, Evidence, FeedObservation, Header, MemberId, MemberSet, MessageKind,
+    Round, Statement, Status, View,
 };
+
+pub(super) use self::witness::Witnessed;
 
 /// A property that a run broke.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -41,6 +43,23 @@ pub enum Property {
     Memory,
     /// The core does not panic.
     NoPanic,
+}
+
+impl Property {
+    /// Every property.
+    pub const ALL: &[Self] = &[
+        Self::Agreement,
+        Self::OneSigned,
+        Self::Signature,
+        Self::HonestRange,
+        Self::Evidence,
+        Self::OneBody,
+        Self::OneUse,
+        Self::Acceptance,
+        Self::Swift,
+        Self::Memory,
+        Self::NoPanic,
+    ];
 }
 
 /// A broken property, in one run.
@@ -368,48 +387,5 @@ fn proves(scheme: &dyn Scheme, evidence: &Evidence) -> bool {
                     .share()
                     .is_ok_and(|given| !scheme.verify_share(session, member, &given))
         }
-    }
-}
-
-/// Keys of an honest member, with a witness to all that they are used for.
-pub(super) struct Witnessed {
-    pub(super) inner: Box<dyn Keys>,
-    pub(super) me: MemberId,
-    pub(super) ledger: SharedLedger,
-}
-
-impl Keys for Witnessed {
-    fn sign(&mut self, header: &Header) -> MemberSignature {
-        self.ledger.borrow_mut().signed(header);
-        self.inner.sign(header)
-    }
-
-    fn coin_share(&mut self, round: Round, view: View) -> CoinShare {
-        self.inner.coin_share(round, view)
-    }
-
-    fn fresh_nonces(&mut self, key: NonceKey) -> Vec<NonceCommitments> {
-        self.inner.fresh_nonces(key)
-    }
-
-    fn sign_shares(
-        &mut self,
-        key: NonceKey,
-        session: &SigningSession,
-    ) -> Result<Shares, ShareError> {
-        self.ledger
-            .borrow_mut()
-            .uses(self.me, key, session.digest());
-        let made = self.inner.sign_shares(key, session);
-        if made.is_ok() {
-            self.ledger
-                .borrow_mut()
-                .released(self.me, &session.statement);
-        }
-        made
-    }
-
-    fn forget(&mut self, round: Round) {
-        self.inner.forget(round);
     }
 }

@@ -7,10 +7,19 @@ use clap::Parser;
 use serde_json::json;
 use touchstone_types::Committee;
 
-use super::{Behaviour, Concert, Mode, Options, Report, Verdict, mutants};
+use super::{Behaviour, Concert, Mode, Options, Property, Report, Stop, Verdict, mutants};
 
 /// The sizes of a campaign's committees, each with its share of the runs in thousandths.
-const SIZES: &[(u16, u64)] = &[(16, 10), (13, 15), (10, 25), (7, 250), (4, 700)];
+/// Those that are not `3 f + 1` are there as well.
+const SIZES: &[(u16, u64)] = &[
+    (16, 10),
+    (13, 10),
+    (10, 20),
+    (6, 15),
+    (5, 15),
+    (7, 230),
+    (4, 700),
+];
 /// The share of rounds in which a feed must be priced that one member leaves out.
 const PRICED_SHARE: f64 = 0.99;
 
@@ -56,7 +65,7 @@ struct Arguments {
     /// No faults, but the network holds back whoever is known to lead, and never lets go.
     #[arg(long, group = "kind")]
     hunt: bool,
-    /// Committees of all sizes: 70 % of the runs with 4 members, 25 % with 7, the rest with 10, 13 and 16.
+    /// Committees of all sizes: 70 % of the runs with 4 members, 23 % with 7, the rest with 5, 6, 10, 13 and 16.
     #[arg(long, conflicts_with_all = ["kind", "nodes"])]
     campaign: bool,
     /// Run the core with one rule dropped.
@@ -71,6 +80,9 @@ struct Arguments {
     /// Stop at the first run that fails.
     #[arg(long)]
     stop_early: bool,
+    /// Stop at the first run in which this broke, such as OneSigned or Termination.
+    #[arg(long, conflicts_with = "stop_early")]
+    stop_at: Option<String>,
     /// Print the plan and every message of each run.
     #[arg(long)]
     trace: bool,
@@ -132,6 +144,13 @@ fn run_one(arguments: &Arguments, options: &Options) -> Result<Report> {
         Some(name) => mutants::run(name, options)
             .with_context(|| format!("no mutant {name:?}; --list-mutants names them"))?,
     }
+}
+
+/// The sizes of a campaign's committees, ascending.
+fn sizes() -> Vec<u16> {
+    let mut sizes: Vec<_> = SIZES.iter().map(|(nodes, _)| *nodes).collect();
+    sizes.sort_unstable();
+    sizes
 }
 
 /// Runs committees of all sizes, one size after the other.
@@ -213,7 +232,7 @@ fn options(arguments: &Arguments) -> Result<Options> {
         concert: arguments.concert.as_ref().map(concert).transpose()?,
         mode: mode(arguments)?,
         trace: arguments.trace,
-        stop_early: arguments.stop_early,
+        stop: stop(arguments)?,
         threads: if arguments.trace {
             1
         } else {
@@ -221,6 +240,24 @@ fn options(arguments: &Arguments) -> Result<Options> {
         },
         progress: true,
     })
+}
+
+fn stop(arguments: &Arguments) -> Result<Stop> {
+    let Some(name) = &arguments.stop_at else {
+        return Ok(if arguments.stop_early {
+            Stop::AtFailure
+        } else {
+            Stop::Never
+        });
+    };
+    let mut names: Vec<_> = Property::ALL.iter().map(|p| format!("{p:?}")).collect();
+    names.push("Termination".to_owned());
+    ensure!(
+        names.contains(name),
+        "no property {name:?}; there are {}",
+        names.join(", ")
+    );
+    Ok(Stop::At(name.clone()))
 }
 
 fn print(arguments: &Arguments, report: &Report, complete: bool) {
@@ -305,7 +342,7 @@ fn object(arguments: &Arguments, report: &Report) -> serde_json::Value {
     }
     json!({
         "runs": report.runs,
-        "nodes": if arguments.campaign { json!([4, 7, 10, 13, 16]) } else { json!(arguments.nodes) },
+        "nodes": if arguments.campaign { json!(sizes()) } else { json!(arguments.nodes) },
         "seed": arguments.seed,
         "verdicts": { "Pass": report.passed, "NoProgress": report.no_progress, "Diverged": report.diverged },
         "broken": broken,

@@ -6,7 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | `plan` | what happens in a run: `draw` draws it from the seed, `scenes` has those with a purpose |
-//! | `world` | the run: events in the order of time, and the shell of each member (`node`) |
+//! | `world` | the run: events in the order of time, and the shell of each member (`node`, `machine`) |
 //! | `post`, `letter` | the network and those who schedule it |
 //! | `adversary` | Byzantine members |
 //! | `concert` | attacks of network and members together |
@@ -24,6 +24,7 @@ mod concert;
 mod dice;
 mod draw;
 mod letter;
+mod machine;
 pub mod mutants;
 mod node;
 mod plan;
@@ -35,7 +36,7 @@ mod world;
 
 pub use self::{
     adversary::Behaviour,
-    campaign::{Campaign, Mode, Options},
+    campaign::{Campaign, Mode, Options, Stop},
     check::{Finding, Property},
     committee::Network,
     concert::Concert,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use touchstone_consensus::{Closing, Core, Coverage, Rules, Setup, Verifier, keys::Keys};
+use touchstone_consensus::{Closing, Coverage, keys::Keys};
 use touchstone_types::{MemberId, MemberSet, Round};
 
 use super::{
@@ -11,16 +11,17 @@ use super::{
     check::{SharedLedger, Witnessed},
     committee::Network,
     letter::{Kind, Letter},
+    machine::{Judge, Machine, Recipe, Start},
     plan::{Plan, Role},
 };
 
 /// A member of one run.
-pub(super) struct Node<R: Rules> {
+pub(super) struct Node {
     pub(super) me: MemberId,
     /// None while the member is down.
-    pub(super) core: Option<Core<R>>,
+    pub(super) core: Option<Box<dyn Machine>>,
     pub(super) keys: Box<dyn Keys>,
-    pub(super) verifier: Verifier<R>,
+    pub(super) judge: Box<dyn Judge>,
     pub(super) program: Option<Program>,
     pub(super) silent_from_us: Option<u64>,
     /// How often the member was started before.
@@ -38,8 +39,9 @@ pub(super) struct Node<R: Rules> {
     pub(super) kept_max: usize,
 }
 
-impl<R: Rules> Node<R> {
+impl Node {
     pub(super) fn new(
+        recipe: &dyn Recipe,
         network: &Network,
         plan: &Plan,
         me: MemberId,
@@ -53,12 +55,13 @@ impl<R: Rules> Node<R> {
             ),
             _ => (None, None),
         };
-        let verifier = network.verifier()?;
-        let mut node = Self {
+        let keys = keys(network, plan, me, 0, program.is_some(), ledger)?;
+        let (core, judge) = recipe.make(network, start(plan, me, Round(0)))?;
+        Ok(Self {
             me,
-            core: None,
-            keys: network.keys(me, 0, plan.seed)?,
-            verifier,
+            core: Some(core),
+            keys,
+            judge,
             program,
             silent_from_us,
             life: 0,
@@ -70,36 +73,21 @@ impl<R: Rules> Node<R> {
             signed_us: BTreeMap::new(),
             coverage: Coverage::default(),
             kept_max: 0,
-        };
-        node.start(network, plan, ledger)?;
-        Ok(node)
+        })
     }
 
-    /// Starts the member's process with what is on its disk.
-    pub(super) fn start(
+    /// Starts the member's process again with what is on its disk.
+    pub(super) fn restart(
         &mut self,
+        recipe: &dyn Recipe,
         network: &Network,
         plan: &Plan,
         ledger: &SharedLedger,
     ) -> Result<()> {
-        let inner = network.keys(self.me, self.life, plan.seed)?;
-        self.keys = if self.program.is_some() {
-            inner
-        } else {
-            Box::new(Witnessed {
-                inner,
-                me: self.me,
-                ledger: ledger.clone(),
-            })
-        };
-        self.verifier = network.verifier()?;
-        self.core = Some(Core::new(Setup {
-            me: self.me,
-            verifier: self.verifier.clone(),
-            clock: Network::clock(plan.first_round, plan.interval_ms),
-            params: plan.params_of(self.me),
-            fence: self.fence,
-        })?);
+        let byzantine = self.program.is_some();
+        self.keys = keys(network, plan, self.me, self.life, byzantine, ledger)?;
+        let (core, judge) = recipe.make(network, start(plan, self.me, self.fence))?;
+        (self.core, self.judge) = (Some(core), judge);
         Ok(())
     }
 
@@ -129,4 +117,33 @@ impl<R: Rules> Node<R> {
             letters.retain(|(_, letter)| letter.kind == Kind::Cert);
         }
     }
+}
+
+fn start(plan: &Plan, me: MemberId, fence: Round) -> Start {
+    Start {
+        me,
+        clock: Network::clock(plan.first_round, plan.interval_ms),
+        params: plan.params_of(me),
+        fence,
+    }
+}
+
+/// The keys of a member; those of an honest one with a witness.
+fn keys(
+    network: &Network,
+    plan: &Plan,
+    me: MemberId,
+    life: u32,
+    byzantine: bool,
+    ledger: &SharedLedger,
+) -> Result<Box<dyn Keys>> {
+    let inner = network.keys(me, life, plan.seed)?;
+    if byzantine {
+        return Ok(inner);
+    }
+    Ok(Box::new(Witnessed {
+        inner,
+        me,
+        ledger: ledger.clone(),
+    }))
 }

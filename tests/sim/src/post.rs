@@ -1,5 +1,7 @@
 //! The network of one run: when each letter arrives.
 
+mod schedule;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, hash_map::DefaultHasher},
@@ -9,6 +11,7 @@ use std::{
 use touchstone_consensus::Signed;
 use touchstone_types::{MemberId, MemberSet, MessageKind, Round, View};
 
+use self::schedule::{class, isolated, view_of};
 use super::{
     dice::Dice,
     letter::{Kind, Letter, Posted},
@@ -17,6 +20,9 @@ use super::{
 
 /// How much longer than others a delayed letter takes.
 const SLOW: u64 = 12;
+
+/// While fewer letters than this are held back, they go out one after the other.
+const FEW: usize = 1_000;
 
 /// How long a conspiracy waits for a timer.
 const PATIENCE_US: u64 = 60 * UNIT_US;
@@ -228,18 +234,25 @@ impl Post {
             }
         }
         if self.under_way == 0 && !self.held.is_empty() && !self.soon_something(plan) {
-            let count = self.held.len() as u64;
-            let mut which = usize::try_from(self.dice.below(count)).unwrap_or_default();
-            // The isolated member comes last, mostly.
-            if let Some(other) = self.held.iter().position(|p| !isolated(plan, p))
-                && self.held.get(which).is_some_and(|p| isolated(plan, p))
-                && self.dice.chance(950)
-            {
-                which = other;
+            // One after the other; in large committees, where tens of thousands are held back, a few at a time.
+            for _ in 0..=self.held.len() / FEW {
+                self.let_one_go(plan);
             }
-            let posted = self.held.swap_remove(which);
-            self.carry(plan, posted);
         }
+    }
+
+    fn let_one_go(&mut self, plan: &Plan) {
+        let count = self.held.len() as u64;
+        let mut which = usize::try_from(self.dice.below(count)).unwrap_or_default();
+        // The isolated member comes last, mostly.
+        if let Some(other) = self.held.iter().position(|p| !isolated(plan, p))
+            && self.held.get(which).is_some_and(|p| isolated(plan, p))
+            && self.dice.chance(950)
+        {
+            which = other;
+        }
+        let posted = self.held.swap_remove(which);
+        self.carry(plan, posted);
     }
 
     /// Where network and members conspire, timers come before what is held back.
@@ -316,122 +329,6 @@ impl Post {
         self.at(at_us, Event::Deliver(posted));
     }
 
-    fn hold(&self, plan: &Plan, views: &Views, posted: &Posted) -> bool {
-        let (from, to, letter) = (posted.from, posted.to, &posted.letter);
-        if plan.no_view_0 && letter.kind == Kind::Signed(MessageKind::Propose0) {
-            return true;
-        }
-        match &plan.schedule {
-            Schedule::Fair | Schedule::Lifo { .. } => false,
-            Schedule::Pool { .. } => true,
-            Schedule::Starve { victims, inbound } => {
-                victims.contains(if *inbound { to } else { from })
-            }
-            Schedule::Chaos {
-                salt,
-                held,
-                by_view,
-                ..
-            } => class(*salt, *by_view, posted) < *held,
-            Schedule::Kinds { kinds, but } => kinds.contains(&letter.kind) && !but.contains(to),
-            Schedule::HuntLeader => self.hunted(from, letter),
-            Schedule::Isolate { .. } => self.isolates(plan, views, posted),
-            Schedule::Lag {
-                member,
-                kinds,
-                victim,
-            } => match letter.kind {
-                Kind::Signed(MessageKind::Lock | MessageKind::Done) if from == *victim => true,
-                kind => to == *member && kinds.contains(&kind),
-            },
-            Schedule::Scatter { member } => {
-                let spied = self.byzantine.contains(from) || self.byzantine.contains(to);
-                match letter.kind {
-                    Kind::Signed(MessageKind::Prepare) => {
-                        to != *member && !self.byzantine.contains(to)
-                    }
-                    Kind::Signed(MessageKind::Commit | MessageKind::Timeout) => {
-                        from == *member && !spied
-                    }
-                    _ => false,
-                }
-            }
-            Schedule::Deprive { starved, helper } => match letter.kind {
-                Kind::Signed(MessageKind::Done) => starved.iter().next() != Some(to),
-                Kind::Signed(MessageKind::Ack) => {
-                    !starved.contains(to) && to != *helper && !self.byzantine.contains(to)
-                }
-                Kind::Signed(MessageKind::Coin | MessageKind::Status) => {
-                    starved.contains(to)
-                        && view_of(views, to, letter.round).is_none_or(|v| v <= letter.view)
-                }
-                _ => false,
-            },
-        }
-    }
-
-    fn isolates(&self, plan: &Plan, views: &Views, posted: &Posted) -> bool {
-        let Schedule::Isolate {
-            member,
-            early,
-            alone,
-            starved,
-            ignorant,
-            scattered,
-        } = &plan.schedule
-        else {
-            return false;
-        };
-        let (from, to, letter) = (posted.from, posted.to, &posted.letter);
-        let spied = self.byzantine.contains(from) || self.byzantine.contains(to);
-        let between = (to == *member || from == *member) && !spied;
-        let inside = view_of(views, to, letter.round).is_none_or(|v| v <= letter.view);
-        match letter.kind {
-            Kind::Signed(MessageKind::Obs) => class(plan.seed, false, posted) < *scattered,
-            Kind::Signed(MessageKind::Done) if *alone => {
-                to != *member && !self.byzantine.contains(to)
-            }
-            Kind::Signed(MessageKind::Prepare) if *alone && *early => {
-                to != *member && !self.byzantine.contains(to)
-            }
-            Kind::Signed(MessageKind::Coin) => starved.contains(to) && inside,
-            Kind::Signed(MessageKind::Lock) => {
-                ignorant.contains(to) && letter.view == View(1) && inside
-            }
-            Kind::Signed(MessageKind::Status) => between || starved.contains(to) && inside,
-            Kind::Signed(MessageKind::Commit | MessageKind::Timeout) => *early && between,
-            Kind::Decide | Kind::Cert => between,
-            _ => false,
-        }
-    }
-
-    fn hunted(&self, from: MemberId, letter: &Letter) -> bool {
-        matches!(
-            letter.kind,
-            Kind::Signed(MessageKind::Lock | MessageKind::Done)
-        ) && self.elected.get(&(letter.round, letter.view)) == Some(&from)
-    }
-
-    /// The scheduler learns who leads, and holds back what it can of that leader's letters.
-    pub(super) fn learn_leader(&mut self, plan: &Plan, round: Round, view: View, leader: MemberId) {
-        if !matches!(plan.schedule, Schedule::HuntLeader)
-            || self.elected.insert((round, view), leader).is_some()
-        {
-            return;
-        }
-        for Reverse(scheduled) in std::mem::take(&mut self.queue) {
-            match scheduled.event {
-                Event::Deliver(posted)
-                    if self.now_us < plan.heal_us && self.hunted(posted.from, &posted.letter) =>
-                {
-                    self.under_way -= u64::from(!self.byzantine.contains(posted.from));
-                    self.held.push(posted);
-                }
-                event => self.queue.push(Reverse(Scheduled { event, ..scheduled })),
-            }
-        }
-    }
-
     /// Whether the link that the letter came on has broken since.
     pub(super) fn is_lost(&self, posted: &Posted) -> bool {
         let state = self.breaks.get(&(posted.from, posted.to));
@@ -459,38 +356,4 @@ impl Post {
     pub(super) fn soon(&mut self) -> u64 {
         self.now_us + self.dice.between(UNIT_US / 2, 8 * UNIT_US)
     }
-}
-
-fn view_of(views: &Views, member: MemberId, round: Round) -> Option<View> {
-    views.get(member.index())?.get(&round).copied()
-}
-
-/// Whether a letter is one that an isolated member must not get or send.
-fn isolated(plan: &Plan, posted: &Posted) -> bool {
-    let Schedule::Isolate { member, .. } = plan.schedule else {
-        return false;
-    };
-    let kind = matches!(
-        posted.letter.kind,
-        Kind::Signed(MessageKind::Status | MessageKind::Commit | MessageKind::Timeout)
-            | Kind::Decide
-            | Kind::Cert
-    );
-    kind && (posted.from == member || posted.to == member)
-}
-
-/// A number below 1,000 that is the same for all letters of a class.
-fn class(salt: u64, by_view: bool, posted: &Posted) -> u64 {
-    let view = if by_view { posted.letter.view } else { View(0) };
-    let mut hasher = DefaultHasher::new();
-    (
-        salt,
-        posted.letter.kind,
-        posted.letter.round.0,
-        view.0,
-        posted.from.0,
-        posted.to.0,
-    )
-        .hash(&mut hasher);
-    hasher.finish() % 1_000
 }

@@ -92,7 +92,7 @@ pub struct Report {
     pub diverged: u64,
     /// The first failures, by seed.
     pub failures: Vec<Failure>,
-    /// What failed, by name: a run counts for what broke in it first.
+    /// What failed, by name: a run counts for everything that broke in it.
     pub kinds: BTreeMap<String, Kind>,
     /// How often each fault, schedule and role was drawn.
     pub mix: BTreeMap<(&'static str, &'static str), u64>,
@@ -152,7 +152,7 @@ impl Report {
         self.evidence += outcome.evidence;
         self.rounds += outcome.rounds;
         self.unpriced += outcome.unpriced;
-        if let Some(name) = outcome.verdict.name() {
+        for name in outcome.verdict.names() {
             let kind = Kind {
                 runs: 1,
                 first_seed: seed,

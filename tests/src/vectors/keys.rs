@@ -7,15 +7,15 @@ use curve25519_dalek::{
 use serde::Serialize;
 use touchstone_types::Suite;
 
-use super::{Files, put, world};
+use super::{Files, put, secp256k1, world};
 
 #[derive(Serialize)]
-struct KeyVector {
-    description: String,
-    suite: Suite,
-    key: String,
+pub(super) struct KeyVector {
+    pub(super) description: String,
+    pub(super) suite: Suite,
+    pub(super) key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
+    pub(super) code: Option<&'static str>,
 }
 
 pub(super) fn add(files: &mut Files) -> anyhow::Result<()> {
@@ -57,6 +57,7 @@ pub(super) fn add(files: &mut Files) -> anyhow::Result<()> {
     for key in [&[], &group.as_bytes()[..31], &longer] {
         add(format!("{} bytes", key.len()), key, bad);
     }
+    secp256k1::add_keys(&mut vectors)?;
     put(files, "group-keys", &vectors)
 }
 

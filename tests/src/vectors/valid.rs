@@ -98,10 +98,23 @@ impl From<&Leaf> for LeafFields {
 /// The vector of bytes under the group key that the vectors pin.
 pub(super) fn vector(description: &str, update: &[u8]) -> anyhow::Result<UpdateVector> {
     let key = hex::encode(world::group().verifying_key().as_bytes());
+    vector_under(
+        description,
+        update,
+        BTreeMap::from([(Suite::Ed25519.name(), key)]),
+    )
+}
+
+/// The vector of bytes under these pinned keys.
+pub(super) fn vector_under(
+    description: &str,
+    update: &[u8],
+    group_keys: BTreeMap<&'static str, String>,
+) -> anyhow::Result<UpdateVector> {
     Ok(UpdateVector {
         description: description.into(),
         network_id: world::network()?,
-        group_keys: BTreeMap::from([(Suite::Ed25519.name(), key)]),
+        group_keys,
         update: hex::encode(update),
         code: None,
         valid: None,
@@ -114,7 +127,17 @@ fn add_one(
     description: &str,
     update: &PriceUpdate,
 ) -> anyhow::Result<()> {
-    let mut vector = vector(description, &update.to_bytes())?;
+    let vector = vector(description, &update.to_bytes())?;
+    add_to(files, name, vector, update)
+}
+
+/// Adds a vector with what its update says.
+pub(super) fn add_to(
+    files: &mut Files,
+    name: &str,
+    mut vector: UpdateVector,
+    update: &PriceUpdate,
+) -> anyhow::Result<()> {
     vector.valid = Some(Valid {
         suite: update.suite,
         statement: (&update.statement).into(),

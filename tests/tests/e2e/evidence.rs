@@ -90,6 +90,8 @@ async fn who_contradicts_itself_is_proved_guilty_by_the_pin_alone() {
     let accused = until("evidence reaches the aggregator", async || {
         let now = now_ms();
         let round = manifest.clock().round_at(now).expect("it has begun");
+        // Of the next round: this one may be over, and nothing is compared with what a round that is over had.
+        let round = round.saturating_add(1);
         for timestamp_ms in [now, now + 1] {
             let bytes = observation(&net, &key, round, timestamp_ms);
             let frame = Outgoing::once(FrameKind(MessageKind::Obs.byte()), bytes);

@@ -1,5 +1,7 @@
 //! FROST(Ed25519, SHA-512), RFC 9591, section 6.1.
 
+use alloc::vec::Vec;
+
 use curve25519_dalek::{
     EdwardsPoint, Scalar,
     constants::ED25519_BASEPOINT_POINT,
@@ -21,6 +23,7 @@ impl Curve for Ed25519 {
     type Scalar = Scalar;
     type Point = EdwardsPoint;
     type Bytes = [u8; 32];
+    type Hash = [u8; 64];
 
     const SUITE: Suite = Suite::Ed25519;
 
@@ -79,6 +82,10 @@ impl Curve for Ed25519 {
         let scalars = [*z, *factor, -weight];
         let points = [ED25519_BASEPOINT_POINT, -binding, *key];
         EdwardsPoint::vartime_multiscalar_mul(scalars, points) == *commitment
+    }
+
+    fn signature(_: &EdwardsPoint, commitment: &[u8; 32], z: &[u8; 32]) -> Option<Vec<u8>> {
+        Some([commitment.as_slice(), z].concat())
     }
 
     fn h1(prefix: &[&[u8]]) -> impl Fn(&[u8]) -> Scalar {

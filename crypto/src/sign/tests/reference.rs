@@ -1,36 +1,74 @@
 //! The other side of the comparison: the same sessions run by frost-core, bit for bit.
 
 use super::*;
-use crate::testing::statement;
+use crate::{
+    group::secp256k1,
+    sign::curve::{Curve, Ed25519, Secp256k1},
+    suite::{self, FrostSuite, Secp256k1Keccak256},
+    testing::statement,
+};
 use alloc::collections::BTreeMap;
 use curve25519_dalek::edwards::CompressedEdwardsY;
-use frost_core::{Ciphersuite as _, Group as _, SigningPackage, round1, round2};
-use frost_ed25519::{
-    Ed25519Sha512 as C, Identifier,
+use frost_core::{
+    Ciphersuite, Group as _, Identifier, SigningPackage,
     keys::{IdentifierList, KeyPackage, PublicKeyPackage, generate_with_dealer},
+    round1, round2,
 };
+use frost_ed25519::Ed25519Sha512;
 use proptest::prelude::*;
 use std::{collections::BTreeSet, string::String};
 use touchstone_types::Committee;
 
-/// One committee's keys in both forms.
-struct Both {
-    public: SigningPublic,
-    shares: Vec<SigningShare>,
-    reference: PublicKeyPackage,
-    packages: Vec<KeyPackage>,
+/// A suite of frost-core, and where ours differs from it.
+trait Reference: FrostSuite {
+    /// The signature as we let it travel.
+    fn travels(signature: Vec<u8>) -> Vec<u8>;
+
+    /// Whether we decode a point that frost-core refuses: one that is not in the group of prime order.
+    fn decodes_without_order(point: &[u8]) -> bool;
 }
 
-fn deal(committee: Committee, rng: &mut ChaCha20Rng) -> Both {
+impl Reference for Ed25519Sha512 {
+    fn travels(signature: Vec<u8>) -> Vec<u8> {
+        signature
+    }
+
+    fn decodes_without_order(point: &[u8]) -> bool {
+        let point = CompressedEdwardsY(point.try_into().unwrap()).decompress();
+        point.is_some_and(|point| !point.is_torsion_free())
+    }
+}
+
+impl Reference for Secp256k1Keccak256 {
+    fn travels(signature: Vec<u8>) -> Vec<u8> {
+        let (commitment, z) = signature.split_at(33);
+        let commitment = secp256k1::decode(commitment.try_into().unwrap()).unwrap();
+        [&secp256k1::coordinates(&commitment).unwrap(), z].concat()
+    }
+
+    fn decodes_without_order(_: &[u8]) -> bool {
+        false
+    }
+}
+
+/// One committee's keys in both forms.
+struct Both<C: Reference> {
+    public: SigningPublic,
+    shares: Vec<SigningShare>,
+    reference: PublicKeyPackage<C>,
+    packages: Vec<KeyPackage<C>>,
+}
+
+fn deal<C: Reference>(committee: Committee, rng: &mut ChaCha20Rng) -> Both<C> {
     let threshold = u16::try_from(committee.signing_threshold()).unwrap();
     let (secrets, reference) =
         generate_with_dealer(committee.n(), threshold, IdentifierList::Default, rng).unwrap();
-    let packages: Vec<KeyPackage> = secrets
+    let packages: Vec<KeyPackage<C>> = secrets
         .into_values()
         .map(|secret| secret.try_into().unwrap())
         .collect();
     let keys = SuiteKeys {
-        suite: Suite::Ed25519,
+        suite: C::SUITE,
         group_key: reference.verifying_key().serialize().unwrap(),
         verifying_shares: packages
             .iter()
@@ -50,12 +88,14 @@ fn deal(committee: Committee, rng: &mut ChaCha20Rng) -> Both {
     }
 }
 
-fn identifier(member: MemberId) -> Identifier {
-    Identifier::try_from(member.0 + 1).unwrap()
+fn identifier<C: Reference>(member: MemberId) -> Identifier<C> {
+    suite::identifier(member).unwrap()
 }
 
-fn decode(bytes: &[u8]) -> Result<round1::SigningCommitments<C>, frost_ed25519::Error> {
-    let (hiding, binding) = bytes.split_at(32);
+fn decode<C: Reference>(
+    bytes: &[u8],
+) -> Result<round1::SigningCommitments<C>, frost_core::Error<C>> {
+    let (hiding, binding) = bytes.split_at(C::SUITE.element_bytes());
     Ok(round1::SigningCommitments::new(
         round1::NonceCommitment::deserialize(hiding)?,
         round1::NonceCommitment::deserialize(binding)?,
@@ -63,14 +103,14 @@ fn decode(bytes: &[u8]) -> Result<round1::SigningCommitments<C>, frost_ed25519::
 }
 
 /// A session of both kinds over one statement.
-struct Twin<'a> {
-    keys: &'a Both,
+struct Twin<'a, C: Reference> {
+    keys: &'a Both<C>,
     session: PreparedSession,
     package: SigningPackage<C>,
 }
 
-impl<'a> Twin<'a> {
-    fn new(keys: &'a Both, entries: &[(MemberId, Vec<u8>)], statement: &Statement) -> Self {
+impl<'a, C: Reference> Twin<'a, C> {
+    fn new(keys: &'a Both<C>, entries: &[(MemberId, Vec<u8>)], statement: &Statement) -> Self {
         let target = SignTarget::Statement(statement);
         let decoded: BTreeMap<_, _> = entries
             .iter()
@@ -114,7 +154,7 @@ impl<'a> Twin<'a> {
         let all = frost_core::CheaterDetection::AllCheaters;
         let reference =
             frost_core::aggregate_custom(&self.package, &decoded, &self.keys.reference, all)
-                .map(|signature| signature.serialize().unwrap())
+                .map(|signature| C::travels(signature.serialize().unwrap()))
                 .map_err(|error| {
                     let named: BTreeSet<_> = error.culprits().into_iter().collect();
                     let members = shares.iter().map(|(m, _)| *m);
@@ -187,8 +227,8 @@ fn signers(plan: &Plan, committee: Committee) -> Vec<MemberId> {
 type Of<T> = Vec<(MemberId, T)>;
 
 /// Runs a session both ways; gives its entries and shares.
-fn compare(
-    keys: &Both,
+fn compare<C: Reference>(
+    keys: &Both<C>,
     members: &[MemberId],
     rng: &mut ChaCha20Rng,
 ) -> (Of<Vec<u8>>, Of<SignatureShare>) {
@@ -230,8 +270,8 @@ fn flip(bytes: &mut [u8], bit: usize) {
 }
 
 /// What became of sessions with spoilt commitments.
-fn spoil_commitments(
-    keys: &Both,
+fn spoil_commitments<C: Reference>(
+    keys: &Both<C>,
     plan: &Plan,
     mut entries: Vec<(MemberId, Vec<u8>)>,
     shares: &[(MemberId, SignatureShare)],
@@ -241,13 +281,18 @@ fn spoil_commitments(
     let (at, bit) = (plan.commitment.0 % entries.len(), plan.commitment.1);
     flip(&mut entries[at].1, bit);
     let member = entries[at].0;
-    let point = entries[at].1[bit / 256 * 32..][..32].try_into().unwrap();
+    let element = C::SUITE.element_bytes();
+    let point = entries[at].1[bit / 8 / element * element..][..element].to_vec();
     let prepared = PreparedSession::new(&keys.public, &entries, &target);
-    let Some(point) = CompressedEdwardsY(point).decompress() else {
+    if C::decodes_without_order(&point) {
+        // What frost-core refuses to decode, the author's share is refused for.
+        assert!(decode::<C>(&entries[at].1).is_err());
+        let share = &shares[at].1;
+        let verdict = prepared.unwrap().verify_share(member, share);
+        assert_eq!(verdict, Err(SignError::Share { member }));
+    } else if decode::<C>(&entries[at].1).is_err() {
         assert_eq!(prepared.unwrap_err(), SignError::Commitments { member });
-        return;
-    };
-    if point.is_torsion_free() {
+    } else {
         // A share depends on everybody's commitments: no old one is right, for either side.
         let twin = Twin::new(keys, &entries, &statement);
         for (member, share) in shares {
@@ -255,13 +300,36 @@ fn spoil_commitments(
         }
         let everybody: Vec<_> = shares.iter().map(|(m, _)| *m).collect();
         assert_eq!(twin.aggregate(shares), Err(everybody));
-    } else {
-        // What frost-core refuses to decode, the author's share is refused for.
-        assert!(decode(&entries[at].1).is_err());
-        let share = &shares[at].1;
-        let verdict = prepared.unwrap().verify_share(member, share);
-        assert_eq!(verdict, Err(SignError::Share { member }));
     }
+}
+
+/// A session both ways, with shares and commitments spoilt.
+fn differ<C: Reference>(plan: &Plan) {
+    let mut rng = rng(plan.seed);
+    let committee = Committee::new(plan.n, plan.f).unwrap();
+    let keys = deal::<C>(committee, &mut rng);
+    let members = signers(plan, committee);
+    let (entries, shares) = compare(&keys, &members, &mut rng);
+
+    let twin = Twin::new(&keys, &entries, &statement(1));
+    let mut bad = shares.clone();
+    for (who, bit) in &plan.spoilt {
+        let len = bad.len();
+        flip(&mut bad[who % len].1.0, *bit);
+    }
+    let wrong: Vec<MemberId> = bad
+        .iter()
+        .filter(|(member, share)| !twin.verify(*member, share))
+        .map(|(member, _)| *member)
+        .collect();
+    let changed = bad.iter().zip(&shares).filter(|(b, s)| b != s);
+    assert_eq!(wrong, changed.map(|(b, _)| b.0).collect::<Vec<_>>());
+    let decodes = |s: &SignatureShare| round2::SignatureShare::<C>::deserialize(&s.0).is_ok();
+    if bad.iter().all(|(_, s)| decodes(s)) {
+        let verdict = twin.aggregate(&bad).map(|_| ());
+        assert_eq!(verdict, if wrong.is_empty() { Ok(()) } else { Err(wrong) });
+    }
+    spoil_commitments(&keys, plan, entries, &shares);
 }
 
 proptest! {
@@ -269,39 +337,22 @@ proptest! {
 
     #[test]
     fn sessions_are_those_of_frost_core_bit_for_bit(plan in plan()) {
-        let mut rng = rng(plan.seed);
-        let committee = Committee::new(plan.n, plan.f).unwrap();
-        let keys = deal(committee, &mut rng);
-        let members = signers(&plan, committee);
-        let (entries, shares) = compare(&keys, &members, &mut rng);
-
-        let twin = Twin::new(&keys, &entries, &statement(1));
-        let mut bad = shares.clone();
-        for (who, bit) in &plan.spoilt {
-            let len = bad.len();
-            flip(&mut bad[who % len].1.0, *bit);
-        }
-        let wrong: Vec<MemberId> = bad
-            .iter()
-            .filter(|(member, share)| !twin.verify(*member, share))
-            .map(|(member, _)| *member)
-            .collect();
-        let changed = bad.iter().zip(&shares).filter(|(b, s)| b != s).map(|(b, _)| b.0);
-        prop_assert_eq!(&wrong, &changed.collect::<Vec<_>>());
-        if bad.iter().all(|(_, s)| round2::SignatureShare::<C>::deserialize(&s.0).is_ok()) {
-            let verdict = twin.aggregate(&bad).map(|_| ());
-            prop_assert_eq!(verdict, if wrong.is_empty() { Ok(()) } else { Err(wrong) });
-        }
-        spoil_commitments(&keys, &plan, entries, &shares);
+        differ::<Ed25519Sha512>(&plan);
+        differ::<Secp256k1Keccak256>(&plan);
     }
 }
 
 #[test]
 fn large_committees_sign_bit_for_bit_as_frost_core() {
+    large::<Ed25519Sha512>(&[(31, 10), (100, 33), (128, 42)]);
+    large::<Secp256k1Keccak256>(&[(31, 10), (100, 33)]);
+}
+
+fn large<C: Reference>(sizes: &[(usize, u16)]) {
     let mut rng = rng(31);
-    for (n, f) in [(31, 10), (100, 33), (128, 42)] {
-        let committee = Committee::new(n, f).unwrap();
-        let keys = deal(committee, &mut rng);
+    for (n, f) in sizes {
+        let committee = Committee::new(*n, *f).unwrap();
+        let keys = deal::<C>(committee, &mut rng);
         // Not the first ones, for large abscissas.
         let last = committee.members().rev();
         let mut members: Vec<MemberId> = last.take(committee.signing_threshold()).collect();
@@ -314,7 +365,8 @@ fn large_committees_sign_bit_for_bit_as_frost_core() {
 fn a_share_of_another_key_does_not_sign() {
     let mut rng = rng(8);
     let committee = Committee::new(4, 1).unwrap();
-    let (keys, others) = (deal(committee, &mut rng), deal(committee, &mut rng));
+    let keys = deal::<Ed25519Sha512>(committee, &mut rng);
+    let others = deal::<Ed25519Sha512>(committee, &mut rng);
     let statement = statement(1);
     let mut store = NonceStore::new(&mut rng);
     let mut entries = Vec::new();
@@ -329,19 +381,34 @@ fn a_share_of_another_key_does_not_sign() {
     let nonces = store.take(ids[0]).unwrap();
     let refused = session.sign(&others.shares[0], nonces);
     assert_eq!(refused, Err(SignError::OtherKey));
+    // Of another suite: neither the share nor the commitments are taken.
+    let others = deal::<Secp256k1Keccak256>(committee, &mut rng);
+    let refused = session.sign(&others.shares[0], store.take(ids[1]).unwrap());
+    assert_eq!(refused, Err(SignError::OtherKey));
+    let set = SignerSet::decode(Suite::Ed25519, &entries).unwrap();
+    let prepared = PreparedSession::from_set(&others.public, &set, &target);
+    assert_eq!(prepared.unwrap_err(), SignError::OtherKey);
 }
 
 #[test]
-fn domain_separators_are_those_of_frost_ed25519() {
-    use crate::sign::curve::{Curve, Ed25519};
+fn hashes_and_generator_are_those_of_the_ciphersuites() {
+    same_hashes::<Ed25519, Ed25519Sha512>("FROST-ED25519-SHA512-v1");
+    same_hashes::<Secp256k1, Secp256k1Keccak256>("FROST-secp256k1-KECCAK256-v1");
+}
+
+fn same_hashes<O, C>(id: &str)
+where
+    O: Curve<Scalar = frost_core::Scalar<C>, Point = frost_core::Element<C>>,
+    C: Reference,
+{
     let (message, other) = (b"a message", b"and another");
     let both = [&message[..], other].concat();
-    assert_eq!(Ed25519::h1(&[message])(other), C::H1(&both));
-    assert_eq!(Ed25519::h2(&[message, other]), C::H2(&both));
-    assert_eq!(Ed25519::h3(&[message, other]), C::H3(&both));
-    assert_eq!(Ed25519::h4(&both), C::H4(&both));
-    assert_eq!(Ed25519::h5(&both), C::H5(&both));
-    assert_eq!(String::from(C::ID), "FROST-ED25519-SHA512-v1");
-    let base = <C as frost_core::Ciphersuite>::Group::generator();
-    assert_eq!(Ed25519::mul_base(&Ed25519::integer(1)), base);
+    assert!(O::h1(&[message])(other) == C::H1(&both));
+    assert!(O::h2(&[message, other]) == C::H2(&both));
+    assert!(O::h3(&[message, other]) == C::H3(&both));
+    assert_eq!(O::h4(&both).as_ref(), C::H4(&both).as_ref());
+    assert_eq!(O::h5(&both).as_ref(), C::H5(&both).as_ref());
+    assert_eq!(String::from(C::ID), id);
+    let base = <C as Ciphersuite>::Group::generator();
+    assert!(O::mul_base(&O::integer(1)) == base);
 }

@@ -1,3 +1,4 @@
+//! The core under arbitrary inputs.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

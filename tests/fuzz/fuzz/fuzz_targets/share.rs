@@ -1,3 +1,4 @@
+//! The decoder of `share` under arbitrary bytes.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -259,12 +259,15 @@ impl Program {
         (!silent).then_some(honest)
     }
 
-    /// LOCK to one member: the one that all conspire against in view 0, the next one in each view after.
+    /// LOCK to one member: the one that all conspire against in view 0, the next one in each view after, those that view 0 names as
+    /// signers last, up to the view from which on it stays the same.
     fn show_lock_to_one(&mut self, p: &mut Puppet<'_>, signed: &Signed) {
+        let signers = self.intel.signers.get(&signed.header.round);
+        let signers = signers.copied().unwrap_or_default();
         let mut others: Vec<_> = p.committee.members().filter(|m| *m != p.me).collect();
-        let first = others.iter().position(|m| Some(*m) == self.mark);
-        others.rotate_left(first.unwrap_or_default());
-        let turn = usize::try_from(signed.header.view.0).unwrap_or_default();
+        others.sort_by_key(|m| (Some(*m) != self.mark, signers.contains(*m)));
+        let turn = signed.header.view.min(self.stays_from);
+        let turn = usize::try_from(turn.0).unwrap_or_default();
         if let Some(one) = others.iter().cycle().nth(turn) {
             let to = [*one].into_iter().collect();
             p.out.push(Emission::Signed(to, Box::new(signed.clone())));

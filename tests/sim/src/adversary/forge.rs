@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use touchstone_consensus::{Content, Decision, LockProof, Qc, Reply, Signed, Tc};
-use touchstone_types::{MemberId, MemberSet, MessageKind, View, sha256};
+use touchstone_consensus::{Content, LockProof, Qc, Reply, Signed, Tc};
+use touchstone_types::{Attestation, MemberId, MemberSet, MessageKind, View, sha256};
 
 use super::{Behaviour, Emission, Program, Puppet, bend::complete};
 
@@ -48,15 +48,39 @@ impl Program {
         p.say(to, h.round, complete(slot, instance, offer));
     }
 
-    /// The same decision, with a certificate that proves nothing.
-    pub(super) fn spoil_decision(&mut self, decision: &Decision) -> Reply {
-        let mut bad = decision.clone();
-        if self.dice.chance(700) || bad.coin.is_empty() {
-            bad.qc = self.spoil_qc(&bad.qc);
-        } else {
-            bad.coin.truncate(bad.coin.len() / 2);
+    /// The same answer, with a certificate or a signature that proves nothing.
+    pub(super) fn spoil_reply(&mut self, reply: &Reply) -> Option<Reply> {
+        match reply {
+            Reply::Decide(decision) => {
+                let mut bad = decision.clone();
+                match self.dice.below(4) {
+                    0 => bad.coin.truncate(bad.coin.len() / 2),
+                    1 => bad.coin.iter_mut().for_each(|(_, s)| s.value[31] ^= 1),
+                    _ => bad.qc = self.spoil_qc(&bad.qc),
+                }
+                Some(Reply::Decide(bad))
+            }
+            Reply::Cert(attestation) => {
+                let mut bad = Attestation::clone(attestation);
+                match self.dice.below(3) {
+                    0 => bad.statement.timestamp_ms ^= 1,
+                    1 => bad.leaves.truncate(1),
+                    _ => bad.signatures.iter_mut().for_each(|(_, s)| s.reverse()),
+                }
+                Some(Reply::Cert(Arc::new(bad)))
+            }
+            Reply::Value { list, observations } => {
+                let mut bad = observations.clone();
+                bad.reverse();
+                bad.pop()?;
+                let list = Arc::clone(list);
+                Some(Reply::Value {
+                    list,
+                    observations: bad,
+                })
+            }
+            Reply::Fetch { .. } | Reply::Want => None,
         }
-        Reply::Decide(bad)
     }
 
     fn spoil(&mut self, content: &Content) -> Option<Content> {
@@ -93,7 +117,7 @@ impl Program {
 
     fn spoil_qc(&mut self, qc: &Qc) -> Arc<Qc> {
         let mut bad = qc.clone();
-        match self.dice.below(6) {
+        match self.dice.below(7) {
             0 => {
                 // One too few.
                 bad.signers = bad.signers.iter().skip(1).collect();
@@ -114,6 +138,7 @@ impl Program {
                 let shifted = bad.signers.iter().map(|m| MemberId(m.0 + 1));
                 bad.signers = shifted.collect();
             }
+            5 => return self.another_qc(qc).unwrap_or_else(|| Arc::new(bad)),
             _ => {
                 bad.kind = match bad.kind {
                     MessageKind::Prepare => MessageKind::Commit,
@@ -124,6 +149,13 @@ impl Program {
             }
         }
         Arc::new(bad)
+    }
+
+    /// A certificate of another round or view.
+    fn another_qc(&mut self, qc: &Qc) -> Option<Arc<Qc>> {
+        let others = self.intel.locks.values().flatten();
+        let others: Vec<_> = others.filter(|other| ***other != *qc).collect();
+        self.dice.pick(&others).map(|other| Arc::clone(other))
     }
 
     fn spoil_tc(&mut self, tc: &Tc) -> Arc<Tc> {

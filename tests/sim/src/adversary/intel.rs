@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use touchstone_consensus::{Content, LockProof, Message, Qc, Signed, Standing, Tc};
 use touchstone_crypto::CoinShare;
-use touchstone_types::{Committee, Digest, MemberId, MemberSignature, Round, View};
+use touchstone_types::{Committee, Digest, MemberId, MemberSet, MemberSignature, Round, View};
 
 pub(super) type Statement = (Standing, MemberSignature, Option<LockProof>);
 
@@ -17,6 +17,8 @@ pub(super) struct Intel {
     /// Acknowledgements of the member's own proposals.
     pub(super) acks: BTreeMap<(Round, View, Digest), BTreeMap<MemberId, MemberSignature>>,
     pub(super) coins: BTreeMap<(Round, View), BTreeMap<MemberId, CoinShare>>,
+    /// The signers that view 0's proposal names.
+    pub(super) signers: BTreeMap<Round, MemberSet>,
 }
 
 impl Intel {
@@ -57,6 +59,11 @@ impl Intel {
                     .entry(place)
                     .or_default()
                     .insert(h.member, entry);
+            }
+            Content::Propose0 { list, .. } => {
+                if let Some(session) = list.session {
+                    self.signers.insert(h.round, session.signers);
+                }
             }
             Content::Lock(qc) => self.locks.entry(place).or_default().push(Arc::clone(qc)),
             Content::Ack(value) => {

@@ -3,13 +3,14 @@
 //! It sees every letter of honest members, to whomever it was sent. Certificates and sets of statements that say the same come in
 //! one edition: with the Byzantine signature and those of the honest members with the lowest numbers.
 
+mod proofs;
+
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use touchstone_consensus::{
-    Content, Decision, Lock, LockProof, Message, Qc, Reply, Rules, Standing, Tc, To, Value,
+    Content, Decision, Lock, LockProof, Message, Reply, Rules, Standing, Tc, To, Value,
     ValueSession,
 };
-use touchstone_crypto::CoinShare;
 use touchstone_types::{
     Contribution, Digest, MemberId, MemberSet, MemberSignature, MessageKind, Report, SessionSigner,
     SignedObservation, SigningSession, View,
@@ -93,11 +94,20 @@ impl<R: Rules> World<R> {
         }
         for value in self.values_0(letters) {
             out.push(self.say(To::All, View(0), 0, Content::Prepare(value)));
+            out.push(self.badly_signed_prepare(value));
             out.push(self.own_commit(value));
         }
         let statements = self.own_statements(state, letters, View(0));
         out.extend(statements.into_iter().map(|(id, _)| id));
         out
+    }
+
+    /// A PREPARE that only a member which checks no signature counts.
+    fn badly_signed_prepare(&mut self, value: Digest) -> LetterId {
+        let mut signed = self.sign(View(0), 0, Content::Prepare(value));
+        signed.signature = MemberSignature([0; 64]);
+        self.post
+            .letter(BYZANTINE, To::All, Message::Signed(signed))
     }
 
     /// The values that may be prepared in view 0.
@@ -178,7 +188,7 @@ impl<R: Rules> World<R> {
             .collect();
         let report = Report::compute(&self.terms, self.round, &contributions).ok()?;
         let threshold = R::signing_threshold(self.committee());
-        let signers = key.1.iter().cloned().take(threshold);
+        let signers = key.1.iter().take(threshold).cloned();
         let session = SigningSession {
             statement: report.statement,
             signers: signers
@@ -210,166 +220,6 @@ impl<R: Rules> World<R> {
             share,
         };
         self.say(To::All, View(0), 0, content)
-    }
-
-    fn own_coin(&self, view: View) -> CoinShare {
-        symbols::coin_share(BYZANTINE, self.round, view)
-    }
-
-    /// Shares that open a view's coin, if enough of them were sent.
-    fn coin(&self, letters: &Letters, view: View) -> Option<Vec<(MemberId, CoinShare)>> {
-        let shares = letters.iter().filter_map(|(_, l)| match &l.message {
-            Message::Signed(signed) if l.is(MessageKind::Coin, view) => match &signed.content {
-                Content::Coin(share) => Some((l.from, *share)),
-                _ => None,
-            },
-            _ => None,
-        });
-        let own = [(BYZANTINE, self.own_coin(view))];
-        let shares: BTreeMap<_, _> = shares.chain(own).collect();
-        let threshold = self.committee().coin_threshold();
-        let others = shares.into_iter().rev().take(threshold);
-        let mut some: Vec<_> = others.collect();
-        some.sort_by_key(|(member, _)| *member);
-        (some.len() >= threshold).then_some(some)
-    }
-
-    /// Certificates for an instance, one for each value that has enough votes.
-    pub(crate) fn certificates(
-        &self,
-        letters: &Letters,
-        kind: MessageKind,
-        view: View,
-        instance: MemberId,
-    ) -> Vec<Arc<Qc>> {
-        let by_others = match kind {
-            MessageKind::Vote => Some(MessageKind::Lock),
-            MessageKind::Ack => Some(MessageKind::Done),
-            _ => None,
-        };
-        if let Some(shown) = by_others.filter(|_| instance != BYZANTINE) {
-            let shown = letters.iter().filter_map(|(_, l)| match &l.message {
-                Message::Signed(s) if l.is(shown, view) && l.from == instance => match &s.content {
-                    Content::Lock(qc) | Content::Done(qc) => Some(Arc::clone(qc)),
-                    _ => None,
-                },
-                _ => None,
-            });
-            return shown.collect();
-        }
-        let slot = if view == View(0) { 0 } else { instance.0 };
-        let mut votes: BTreeMap<Digest, Vec<(MemberId, MemberSignature, Option<Digest>)>> =
-            BTreeMap::new();
-        for (_, letter) in letters {
-            let (Message::Signed(signed), Some(value)) = (&letter.message, letter.value) else {
-                continue;
-            };
-            if letter.is(kind, view) && letter.instance == slot {
-                let vote = (letter.from, signed.signature, extra(&signed.content));
-                votes.entry(value).or_default().push(vote);
-            }
-        }
-        let quorum = R::quorum(self.committee());
-        let mut out = Vec::new();
-        for (value, mut honest) in votes {
-            honest.sort_by_key(|(member, ..)| *member);
-            honest.truncate(quorum - 1);
-            honest.push(self.own_vote(kind, view, slot, value));
-            if honest.len() < quorum {
-                continue;
-            }
-            out.push(Arc::new(Qc {
-                kind,
-                view,
-                instance: slot,
-                value,
-                signers: honest.iter().map(|(m, ..)| *m).collect(),
-                signatures: honest.iter().map(|(_, s, _)| *s).collect(),
-                extras: honest.iter().filter_map(|(.., e)| *e).collect(),
-            }));
-        }
-        out
-    }
-
-    fn own_vote(
-        &self,
-        kind: MessageKind,
-        view: View,
-        instance: u16,
-        value: Digest,
-    ) -> (MemberId, MemberSignature, Option<Digest>) {
-        let content = match kind {
-            MessageKind::Prepare => Content::Prepare(value),
-            MessageKind::Vote => Content::Vote(value),
-            MessageKind::Ack => Content::Ack(value),
-            _ => Content::Commit {
-                value,
-                nonces: symbols::commitments(BYZANTINE, 1_000),
-                share: None,
-            },
-        };
-        let signed = self.sign(view, instance, content);
-        (BYZANTINE, signed.signature, extra(&signed.content))
-    }
-
-    /// Locks that can be proved, of views up to this one, in ascending order.
-    pub(crate) fn locks(&self, state: State, letters: &Letters, view: View) -> Vec<LockProof> {
-        let none: Arc<[(MemberId, CoinShare)]> = Arc::from([]);
-        let prepared = self.certificates(letters, MessageKind::Prepare, View(0), BYZANTINE);
-        let mut out: Vec<_> = prepared
-            .into_iter()
-            .map(|qc| LockProof {
-                qc,
-                coin: Arc::clone(&none),
-            })
-            .collect();
-        for view in (1..=view.0).map(View) {
-            let (Some(coin), Some(leader)) = (self.coin(letters, view), state.coins.leader(view))
-            else {
-                continue;
-            };
-            let coin: Arc<[_]> = coin.into();
-            for instance in self.committee().members() {
-                // Others are refused by whoever gets them, unless a mutant dropped that rule.
-                if instance == leader || !R::LOCK_OF_ELECTED {
-                    let certificates =
-                        self.certificates(letters, MessageKind::Vote, view, instance);
-                    out.extend(certificates.into_iter().map(|qc| LockProof {
-                        qc,
-                        coin: Arc::clone(&coin),
-                    }));
-                }
-            }
-        }
-        out
-    }
-
-    /// Decisions that can be proved, with their values.
-    pub(crate) fn decisions(&self, state: State, letters: &Letters) -> Vec<(Digest, Decision)> {
-        let commits = self.certificates(letters, MessageKind::Commit, View(0), BYZANTINE);
-        let mut out: Vec<_> = commits
-            .into_iter()
-            .map(|qc| {
-                (
-                    qc.value,
-                    Decision {
-                        qc,
-                        coin: Vec::new(),
-                    },
-                )
-            })
-            .collect();
-        for view in (1..=self.config.views).map(View) {
-            let (Some(coin), Some(leader)) = (self.coin(letters, view), state.coins.leader(view))
-            else {
-                continue;
-            };
-            for qc in self.certificates(letters, MessageKind::Ack, view, leader) {
-                let coin = coin.clone();
-                out.push((qc.value, Decision { qc, coin }));
-            }
-        }
-        out
     }
 
     /// What the Byzantine member may state at the end of a view: no lock, or any that it can prove.
@@ -599,16 +449,6 @@ impl<R: Rules> World<R> {
         let to: MemberSet = [asked.from].into_iter().collect();
         Some(self.reply(To::Set(to), Reply::Value { list, observations }))
     }
-}
-
-/// The hash of what a COMMIT brings beside its vote.
-fn extra(content: &Content) -> Option<Digest> {
-    // The signed body of COMMIT is the value and this hash.
-    let Content::Commit { .. } = content else {
-        return None;
-    };
-    let body = content.body();
-    body.get(32..64)?.try_into().ok().map(Digest)
 }
 
 fn statement(letter: &Letter) -> Option<Statement> {
