@@ -513,6 +513,7 @@ impl<R: Rules> Core<R> {
             tag: self.verifier.tag(),
             leader,
             priced: &self.priced,
+            heard: &self.claims,
             pace: &mut self.pace,
             step,
             coverage: &mut self.coverage,

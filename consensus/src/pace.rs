@@ -68,10 +68,12 @@ impl Pace {
             .clamp(params.timer_min_us, params.timer_max_us)
     }
 
-    /// How long shares that come by themselves are waited for after the decision.
+    /// How long shares that come by themselves are waited for after the decision. As with the timer of view 0, a fast network is no
+    /// reason to take a moment's delay of a machine for a fault.
     pub(crate) fn patience_us(&self, params: &Params) -> u64 {
         let delay = self.delay_us.unwrap_or(params.stagger_us);
-        delay.saturating_mul(PATIENCE_DELAYS).min(params.stagger_us)
+        let patience = delay.saturating_mul(PATIENCE_DELAYS);
+        patience.max(params.timer_min_us).min(params.stagger_us)
     }
 
     /// A member's share was wrong, or did not come.

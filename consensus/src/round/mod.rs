@@ -52,6 +52,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) leader: MemberId,
     /// The last round that priced each feed, by index.
     pub(crate) priced: &'a BTreeMap<u16, Round>,
+    /// The highest round that each member has observed in, in member order.
+    pub(crate) heard: &'a [Round],
     pub(crate) pace: &'a mut Pace,
     pub(crate) step: &'a mut Step,
     pub(crate) coverage: &'a mut Coverage,

@@ -17,6 +17,8 @@ use crate::{
 const PRICED_ROUNDS: u64 = 64;
 /// A feed that was not priced lately is waited for in one of this many rounds, if an honest member observes it.
 const UNPRICED_ROUNDS: u64 = 8;
+/// A member that has observed in none of so many rounds is not waited for.
+const ABSENT_ROUNDS: u64 = 8;
 
 /// A value that was proposed and may be decided yet.
 #[derive(Debug)]
@@ -222,8 +224,17 @@ impl<R: Rules> RoundState<R> {
         {
             return true;
         }
+        // Nothing is gained by waiting for members that are down.
+        let lately = self.round.saturating_sub(ABSENT_ROUNDS);
+        let heard = |m: &MemberId| ctx.heard.get(m.index()).is_some_and(|at| *at >= lately);
+        let missing = |m: &MemberId| !self.observations.contains_key(m) && heard(m);
+        let missing: Vec<_> = committee.members().filter(missing).collect();
+        if missing.is_empty() {
+            return true;
+        }
         let reliable = |m: &&MemberId| !ctx.pace.is_suspect(**m, self.round);
-        if self.observations.keys().filter(reliable).count() < committee.signing_threshold() {
+        let held = self.observations.keys().filter(reliable).count();
+        if held < committee.signing_threshold() && missing.iter().any(|m| reliable(&m)) {
             return false;
         }
         let lately = self.round.saturating_sub(PRICED_ROUNDS);
