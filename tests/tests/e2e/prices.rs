@@ -4,7 +4,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 use touchstone_client::{FeedName, Policy};
 
-use crate::net::{Net, alone, first};
+use crate::net::{Net, alone, first, until};
 
 const STATEMENT_TAIL: usize = 118;
 const LEAF: usize = 92;
@@ -132,7 +132,11 @@ async fn prices_flow_and_anybody_can_verify_them() {
             .min_observers(3)
             .max_trade_age(60_000)
     };
-    let price = client.price(feed, fresh).await.expect("a verified price");
+    // Right after the start, on a busy machine, a source may not have answered yet, and the price says so: degraded.
+    let price = until("a verified price", async || {
+        client.price(feed, fresh).await.ok()
+    })
+    .await;
     assert!(
         price.low.mantissa <= price.price.mantissa && price.price.mantissa <= price.high.mantissa
     );
