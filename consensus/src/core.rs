@@ -385,12 +385,12 @@ impl<R: Rules> Core<R> {
             }
             None => Arc::clone(certificate),
         };
-        self.close_signed(&published, step);
+        self.close_signed(now, &published, step);
         self.replay_beyond(now, step);
     }
 
     /// Takes in a certificate, of this member's making or not, and closes what it ends.
-    fn close_signed(&mut self, attestation: &Arc<Attestation>, step: &mut Step) {
+    fn close_signed(&mut self, now: Now, attestation: &Arc<Attestation>, step: &mut Step) {
         let round = attestation.statement.round;
         let certificate = if attestation.observations.is_empty() {
             Arc::clone(attestation)
@@ -433,6 +433,16 @@ impl<R: Rules> Core<R> {
         step.effects.push(Effect::Closed(round, Closing::Signed));
         self.close_finished(step);
         self.store_fence_early(round, step);
+        self.want_earlier(now, round, step);
+    }
+
+    /// O4: the others have gone on.
+    fn want_earlier(&mut self, now: Now, signed: Round, step: &mut Step) {
+        let earlier = self.rounds.range(..signed);
+        let lacking = earlier.filter(|(_, state)| state.lacks_observations());
+        for round in lacking.map(|(round, _)| *round).collect::<Vec<_>>() {
+            self.with_round(now, round, step, |state, ctx| state.want_early(ctx));
+        }
     }
 
     /// L4, ahead of time: when a round is signed nobody waits for this member, so the next rounds need not wait for its disk.
@@ -520,7 +530,7 @@ impl<R: Rules> Core<R> {
         };
         run(state, &mut ctx);
         if let Some(attestation) = state.outcome().cloned() {
-            self.close_signed(&attestation, step);
+            self.close_signed(now, &attestation, step);
         }
     }
 }

@@ -27,6 +27,7 @@ rules! {
     StartByClock = "O1": "start a round by the own clock",
     StartByOthers = "O2": "start a round that f+1 members have started",
     StoreObservation = "O3": "keep a member's first observation",
+    WantEarly = "O4": "ask for the certificate of a round whose observations do not come",
     Propose0 = "Z1": "propose in view 0 as its leader",
     Propose0Grace = "Z2": "wait for missing observations before proposing in view 0",
     Prepare = "Z3": "vote for the leader's proposal whose observations are held",

@@ -2,7 +2,7 @@
 //!
 //! | module | part of the round | rules of docs/protocol.md |
 //! |---|---|---|
-//! | [`observe`] | observations | O1 to O3 |
+//! | [`observe`] | observations | O1 to O4 |
 //! | [`optimistic`] | view 0 | Z1 to Z10, V1 |
 //! | [`view`] | the asynchronous views | V2 to V16 |
 //! | [`session`] | values, reports and the sessions that belong to them | |
@@ -116,6 +116,8 @@ pub(crate) struct RoundState<R> {
     other_observations: BTreeMap<(MemberId, Digest), Held>,
     /// When a quorum of observations was held, in monotonic microseconds.
     quorum_at_us: Option<u64>,
+    /// Whether everybody was asked for the certificate because that quorum did not come.
+    wanted_early: bool,
     view_0: View0,
     timed_out: bool,
     /// When the member's TIMEOUT left, in monotonic microseconds.
@@ -154,6 +156,7 @@ impl<R: Rules> RoundState<R> {
             observations: BTreeMap::new(),
             other_observations: BTreeMap::new(),
             quorum_at_us: None,
+            wanted_early: false,
             view_0: View0::default(),
             timed_out: false,
             timeout_at_us: None,
@@ -266,10 +269,16 @@ impl<R: Rules> RoundState<R> {
         let grace = self.grace_deadline_us(params);
         let signing = self.signing.as_ref().and_then(|s| s.deadline_us(params));
         let view_0 = self.view_0_deadline_us(params);
-        grace.into_iter().chain(signing).chain(view_0).min()
+        let want = self.want_early_us(params);
+        let all = grace.into_iter().chain(signing).chain(view_0).chain(want);
+        all.min()
     }
 
     pub(crate) fn on_tick(&mut self, ctx: &mut Ctx<'_>) {
+        let now_us = ctx.now.mono_us;
+        if self.want_early_us(ctx.params).is_some_and(|at| at <= now_us) {
+            self.want_early(ctx);
+        }
         self.tick_view_0(ctx);
         self.propose(ctx);
         self.tick_signing(ctx);

@@ -7,9 +7,9 @@ use touchstone_types::{MessageKind, SignedHeader, View};
 use super::{Ctx, Held, RoundState};
 use crate::{
     coverage::Rule,
-    message::{Content, Signed},
-    params::Rules,
-    step::Effect,
+    message::{Content, Reply, Signed},
+    params::{Params, Rules},
+    step::{Effect, To},
 };
 
 impl<R: Rules> RoundState<R> {
@@ -63,6 +63,25 @@ impl<R: Rules> RoundState<R> {
             }
             self.start_timer(ctx);
         }
+    }
+
+    /// Whether the certificate may yet be asked for because a quorum of observations does not come.
+    pub(crate) fn lacks_observations(&self) -> bool {
+        self.quorum_at_us.is_none() && !self.wanted_early && R::ASK_EVERYBODY
+    }
+
+    /// When a member that observed has waited long enough for the others.
+    pub(super) fn want_early_us(&self, params: &Params) -> Option<u64> {
+        let started = self.started_at_us.filter(|_| self.lacks_observations())?;
+        Some(started.saturating_add(params.timer_max_us))
+    }
+
+    /// O4: without a quorum of observations no timer runs, so nothing else would ever leave a member whose links broke while the
+    /// others finished the round: what a link has lost is sent again only while the round is alive at its sender.
+    pub(crate) fn want_early(&mut self, ctx: &mut Ctx<'_>) {
+        self.wanted_early = true;
+        ctx.fire(Rule::WantEarly);
+        ctx.reply(To::All, self.round, Reply::Want);
     }
 
     /// Whatever waited for observations may go on.

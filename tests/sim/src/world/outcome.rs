@@ -8,6 +8,7 @@ use touchstone_types::{MemberId, Round};
 use super::{
     super::{
         check::{Finding, Property},
+        committee::Network,
         plan::{Plan, Role, Swift},
     },
     World,
@@ -73,13 +74,12 @@ impl Outcome {
 }
 
 impl World<'_> {
-    /// What is owed: the certificate of every round that nothing may overtake or outlive, at every honest member that runs
-    /// and did not start after the round may have begun.
+    /// What is owed: the certificate of every round that nothing may overtake or outlive and that `f + 1` honest clocks reach, at
+    /// every honest member that runs and did not start after the round may have begun.
     fn owed(&self) -> impl Iterator<Item = (MemberId, Round)> + '_ {
         let plan = self.plan;
-        let first = plan.first_round.max(Round(
-            (plan.last_round().0 + 1).saturating_sub(plan.params.life_rounds),
-        ));
+        let overtaken = (plan.last_round().0 + 1).saturating_sub(plan.params.life_rounds);
+        let first = self.first_started().max(Round(overtaken));
         let running = plan
             .committee
             .members()
@@ -93,6 +93,24 @@ impl World<'_> {
             };
             (from.0..=plan.last_round().0).map(move |r| (member, Round(r)))
         })
+    }
+
+    /// The first round that `f + 1` honest clocks reach. Clocks that are further on when everything begins skip rounds, and in a round
+    /// that fewer members observe nothing is promised.
+    fn first_started(&self) -> Round {
+        let plan = self.plan;
+        let clock = Network::clock(plan.first_round, plan.interval_ms);
+        let clocks = plan.roles.iter().zip(&plan.clocks_ms);
+        let honest = clocks.filter(|(role, _)| matches!(role, Role::Honest));
+        let begins = honest.map(|(_, ahead_ms)| {
+            let at_ms = clock.first_round_at_ms.saturating_add_signed(*ahead_ms);
+            let begins = clock.round_at(at_ms).unwrap_or(plan.first_round);
+            begins.min(plan.last_round())
+        });
+        let mut begins: Vec<_> = begins.collect();
+        begins.sort_unstable();
+        let many = begins.get(usize::from(plan.committee.f()));
+        many.copied().unwrap_or(plan.first_round)
     }
 
     fn is_owed(&self, member: MemberId, round: Round) -> bool {
