@@ -49,8 +49,7 @@ impl Network {
     /// The network of a pin.
     ///
     /// # Errors
-    /// An invalid pin, a group key that is no key, a member's identity that is none, or a network that does not sign with
-    /// Ed25519.
+    /// An invalid pin, a group key that is no key, or a member's identity that is none.
     pub fn new(pin: Pin) -> anyhow::Result<Self> {
         pin.validate()?;
         let id = pin.network_id();
@@ -61,10 +60,6 @@ impl Network {
                 .context("a suite without a group key")?;
             keys.push(GroupKey::new(suite, bytes)?);
         }
-        anyhow::ensure!(
-            keys.iter().any(|k| k.suite() == Suite::Ed25519),
-            "suites: must include ed25519, the suite of the price updates that are served"
-        );
         let mut epochs = BTreeMap::new();
         for (manifest, record) in pin.epochs() {
             let members = manifest
@@ -131,9 +126,15 @@ impl Network {
         self.keys.iter().find(|k| k.suite() == suite)
     }
 
-    /// How many suites the network signs with.
-    pub fn suites(&self) -> usize {
-        self.keys.len()
+    /// The suites that the network signs with, in ascending order of their bytes.
+    pub fn suites(&self) -> &[Suite] {
+        &self.pin.genesis_manifest.suites
+    }
+
+    /// The suite of the price updates that are served unless another one is asked for: the first one of the network.
+    pub fn default_suite(&self) -> Suite {
+        // A valid manifest has one.
+        self.suites().first().copied().unwrap_or(Suite::Ed25519)
     }
 
     /// Whether any epoch of the pin has the feed.

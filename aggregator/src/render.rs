@@ -13,7 +13,7 @@ use touchstone_types::{
 };
 use utoipa::ToSchema;
 
-use crate::{store::EvidenceRow, verify::ed25519};
+use crate::store::EvidenceRow;
 
 /// A feed's price in one round with all that is needed to verify it.
 #[derive(Clone, Serialize, ToSchema)]
@@ -58,7 +58,7 @@ pub struct Price {
     pub proof: Proof,
     /// The group's signatures by suite, hexadecimal.
     pub signatures: BTreeMap<&'static str, String>,
-    /// The binary price update (suite ed25519), Base64.
+    /// The binary price update in the suite that was asked for, Base64.
     pub update: String,
 }
 
@@ -221,14 +221,17 @@ pub struct Rendered {
 pub struct SignedRound {
     attestation: Attestation,
     levels: OnceLock<Vec<Vec<Digest>>>,
-    rendered: Vec<OnceLock<Rendered>>,
+    /// Of each suite, each feed.
+    rendered: Vec<(Suite, Vec<OnceLock<Rendered>>)>,
 }
 
 impl SignedRound {
     /// Wraps an attestation that was verified (now, or before it was stored).
     pub fn new(mut attestation: Attestation) -> Self {
         attestation.observations = Vec::new();
-        let rendered = attestation.leaves.iter().map(|_| OnceLock::new()).collect();
+        let empty = || attestation.leaves.iter().map(|_| OnceLock::new()).collect();
+        let suites = attestation.signatures.iter();
+        let rendered = suites.map(|(suite, _)| (*suite, empty())).collect();
         Self {
             attestation,
             levels: OnceLock::new(),
@@ -257,33 +260,34 @@ impl SignedRound {
         leaves.binary_search_by(|l| l.feed.cmp(&feed)).ok()
     }
 
-    /// The feed in both encodings, if the round has it.
-    pub fn feed(&self, feed: FeedName) -> Option<&Rendered> {
+    /// The feed in both encodings with its update in a suite, if the round has them.
+    pub fn feed(&self, feed: FeedName, suite: Suite) -> Option<&Rendered> {
         let index = self.index(feed)?;
-        let slot = self.rendered.get(index)?;
+        let (_, slots) = self.rendered.iter().find(|(s, _)| *s == suite)?;
+        let slot = slots.get(index)?;
         if let Some(rendered) = slot.get() {
             return Some(rendered);
         }
-        let rendered = self.render(index)?;
+        let rendered = self.render(index, suite)?;
         Some(slot.get_or_init(|| rendered))
     }
 
-    fn render(&self, index: usize) -> Option<Rendered> {
-        let price = self.price(index)?;
-        let binary = self.update(&[index])?.to_bytes();
+    fn render(&self, index: usize, suite: Suite) -> Option<Rendered> {
+        let price = self.price(index, suite)?;
+        let binary = self.update(&[index], suite)?.to_bytes();
         Some(Rendered {
             json: json(&price),
             binary: binary.into(),
         })
     }
 
-    /// The price at a position, with its proof.
-    pub fn price(&self, index: usize) -> Option<Price> {
+    /// The price at a position with its proof, and its update in a suite.
+    pub fn price(&self, index: usize, suite: Suite) -> Option<Price> {
         let (s, leaf) = (
             &self.attestation.statement,
             self.attestation.leaves.get(index)?,
         );
-        let update = self.update(&[index])?;
+        let update = self.update(&[index], suite)?;
         let path = &update.entries.first()?.path;
         Some(Price {
             feed: leaf.feed.to_string(),
@@ -310,9 +314,9 @@ impl SignedRound {
         })
     }
 
-    /// A price update of these positions under the Ed25519 signature; `None` if one does not exist, or there are none or
-    /// more than 255.
-    pub fn update(&self, indices: &[usize]) -> Option<PriceUpdate> {
+    /// A price update of these positions under the signature of a suite; `None` if the round is not signed in it, a position does
+    /// not exist, or there are none or more than 255.
+    pub fn update(&self, indices: &[usize], suite: Suite) -> Option<PriceUpdate> {
         let mut sorted = indices.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
@@ -327,9 +331,9 @@ impl SignedRound {
             })
         });
         Some(PriceUpdate {
-            suite: Suite::Ed25519,
+            suite,
             statement: self.attestation.statement,
-            signature: ed25519(&self.attestation).to_vec(),
+            signature: self.attestation.signature(suite)?.to_vec(),
             entries: entries.collect::<Option<Vec<_>>>()?,
         })
     }
@@ -472,14 +476,15 @@ mod tests {
                 observations: Vec::new(),
             });
             for index in 0..count {
-                let own = round.update(&[index]).expect("in range");
+                let own = round.update(&[index], Suite::Ed25519).expect("in range");
                 let index = u16::try_from(index).expect("small");
                 let library = round.attestation().update(Suite::Ed25519, &[index]);
                 assert_eq!(Some(&own), library.as_ref());
                 assert_eq!(own.check_inclusion(), Ok(()));
             }
-            assert!(round.update(&[count]).is_none());
-            assert!(round.update(&[]).is_none());
+            assert!(round.update(&[count], Suite::Ed25519).is_none());
+            assert!(round.update(&[], Suite::Ed25519).is_none());
+            assert!(round.update(&[0], Suite::Secp256k1Keccak).is_none());
         }
     }
 }

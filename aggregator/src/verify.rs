@@ -7,7 +7,6 @@ use touchstone_crypto::{
 };
 use touchstone_types::{
     Attestation, AttestationError, Epoch, FeedName, Header, MemberId, MemberSignature, NetworkId,
-    Suite,
 };
 
 use crate::network::{EpochInfo, Network};
@@ -125,7 +124,7 @@ impl Check<Network> for Attestation {
         i64::try_from(statement.round.0).map_err(|_| Refusal::Number("round"))?;
         i64::try_from(statement.timestamp_ms).map_err(|_| Refusal::Number("timestamp_ms"))?;
         // Cheap checks of form have passed; now the signature that everything hangs on.
-        if self.signatures.len() != network.suites() {
+        if self.signatures.len() != network.suites().len() {
             return Err(Refusal::Suites);
         }
         for (suite, signature) in &self.signatures {
@@ -183,9 +182,4 @@ fn check_observations(attestation: &Attestation, epoch: &EpochInfo) -> Result<()
             Refusal::Observation(o.header.member)
         })
     })
-}
-
-/// The Ed25519 signature, which every believed attestation has.
-pub fn ed25519(attestation: &Attestation) -> &[u8] {
-    attestation.signature(Suite::Ed25519).unwrap_or_default()
 }

@@ -1,9 +1,10 @@
 //! Ids and digests.
 
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest as _, Sha256};
+use thiserror::Error;
 
 /// Index of a member in its epoch's manifest, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -201,6 +202,20 @@ impl Suite {
             Self::Ed25519 => "ed25519",
             Self::Secp256k1Keccak => "secp256k1-keccak",
         }
+    }
+}
+
+/// The text is no suite's name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("a suite must be {} or {}", SUITES[0], SUITES[1])]
+pub struct SuiteError;
+
+impl FromStr for Suite {
+    type Err = SuiteError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = SUITES.into_iter().find(|suite| suite.name() == name);
+        found.ok_or(SuiteError)
     }
 }
 

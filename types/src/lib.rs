@@ -36,7 +36,7 @@ pub use epoch::{EpochRecord, EpochRecordError, GroupSignatureEntry, SuiteKeys};
 pub use evidence::{EVIDENCE_VERSION, Evidence, EvidenceError, SignedHeader, commit_body};
 pub use feed::{FEED_NAME_MAX, FeedName, FeedNameError};
 pub use header::{HEADER_BYTES, Header, MemberSignature, MessageKind};
-pub use ids::{Digest, Epoch, MemberId, NetworkId, Round, SUITES, Suite, View, sha256};
+pub use ids::{Digest, Epoch, MemberId, NetworkId, Round, SUITES, Suite, SuiteError, View, sha256};
 pub use json::canonical_json;
 pub use leaf::{LEAF_BYTES, Leaf, Status, StatusError};
 pub use manifest::{

@@ -6,7 +6,7 @@ use axum::{
     http::request::Parts,
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use touchstone_types::{FeedName, Round};
+use touchstone_types::{FeedName, Round, Suite};
 use utoipa::ToSchema;
 
 use super::{ApiState, Code, Problem};
@@ -97,6 +97,24 @@ pub(super) fn feed_list(text: &str) -> Result<Vec<&str>, Problem> {
         ));
     }
     Ok(names)
+}
+
+/// The suite that updates are asked for in: one that the network signs with, its first one by default.
+pub(super) fn suite(api: &ApiState, asked: Option<Suite>) -> Result<Suite, Problem> {
+    let Some(suite) = asked else {
+        return Ok(api.network.default_suite());
+    };
+    let suites = api.network.suites();
+    if suites.contains(&suite) {
+        return Ok(suite);
+    }
+    let names: Vec<_> = suites.iter().map(|s| s.name()).collect();
+    let detail = format!(
+        "suite ({}): this network signs with {}",
+        suite.name(),
+        names.join(", ")
+    );
+    Err(Problem::new(Code::InvalidQuery, detail))
 }
 
 /// A price update has one byte for its number of entries.

@@ -4,13 +4,13 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use touchstone_types::FeedName;
+use touchstone_types::{FeedName, Suite};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState, Code, Encoding, Problem, ProblemView,
     cache::{Lifetime, answer},
-    extract::{KnownFeed, Params, round},
+    extract::{KnownFeed, Params, round, suite},
 };
 use crate::{
     render::{PlainPrice, Price, SignedRound, json},
@@ -28,6 +28,9 @@ pub(super) struct LatestParams {
     #[serde(default)]
     #[param(inline)]
     encoding: Encoding,
+    /// The suite of the update: one of those that the network signs with; by default its first.
+    #[param(value_type = Option<String>, example = "secp256k1-keccak")]
+    suite: Option<Suite>,
 }
 
 /// The newest signed price of a feed.
@@ -45,13 +48,16 @@ pub(super) async fn latest(
     Params(params): Params<LatestParams>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let suite = suite(&api, params.suite)?;
     let round = newest(&api)?;
-    let rendered = round.feed(feed).ok_or_else(|| not_in(&round, feed))?;
+    let rendered = round
+        .feed(feed, suite)
+        .ok_or_else(|| not_in(&round, feed))?;
     let body = match params.encoding {
         Encoding::Json => rendered.json.clone(),
         Encoding::Binary => rendered.binary.clone(),
     };
-    let tag = format!("{}", round.round());
+    let tag = format!("{}-{}", round.round(), suite.byte());
     Ok(answer(
         &headers,
         &tag,
@@ -96,6 +102,9 @@ pub(super) struct HistoryParams {
     #[serde(default = "yes")]
     #[param(default = true)]
     proofs: bool,
+    /// The suite of the update: one of those that the network signs with; by default its first.
+    #[param(value_type = Option<String>, example = "secp256k1-keccak")]
+    suite: Option<Suite>,
 }
 
 fn forever() -> u64 {
@@ -142,6 +151,7 @@ pub(super) async fn history(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = history_query(feed, &params)?;
+    let suite = suite(&api, params.suite)?;
     let rows = api.store.history(query).await?;
     let full = rows.len() >= usize::try_from(params.limit).unwrap_or(usize::MAX);
     let next_cursor = rows
@@ -150,8 +160,9 @@ pub(super) async fn history(
         .map(|row| row.round().to_string());
     let newest = rows.first().map(|row| row.round().0).unwrap_or_default();
     let tag = format!(
-        "h{newest}-{}-{}",
+        "h{newest}-{}-{}-{}",
         rows.len(),
+        suite.byte(),
         next_cursor.as_deref().unwrap_or("")
     );
     let body = if params.proofs {
@@ -162,7 +173,7 @@ pub(super) async fn history(
                 .store
                 .round(row.round())
                 .await?
-                .and_then(|r| r.feed(feed).cloned())
+                .and_then(|r| r.feed(feed, suite).cloned())
             {
                 items.push(raw(&rendered.json));
             }
@@ -231,6 +242,9 @@ pub(super) fn raw(rendered: &Bytes) -> Box<RawValue> {
 pub(super) struct AtParams {
     /// The instant, Unix milliseconds.
     timestamp_ms: u64,
+    /// The suite of the update: one of those that the network signs with; by default its first.
+    #[param(value_type = Option<String>, example = "secp256k1-keccak")]
+    suite: Option<Suite>,
 }
 
 /// The prices around an instant.
@@ -255,6 +269,7 @@ pub(super) async fn at(
     Params(params): Params<AtParams>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let suite = suite(&api, params.suite)?;
     let around = api.store.neighbours(params.timestamp_ms).await?;
     let none = || {
         let detail = format!(
@@ -264,15 +279,23 @@ pub(super) async fn at(
         Problem::new(Code::NoPriceBefore, detail)
     };
     let before = around.before.ok_or_else(none)?;
-    let price = before.feed(feed).ok_or_else(none)?;
-    let after = around.after.as_ref().and_then(|r| Some((r, r.feed(feed)?)));
+    let price = before.feed(feed, suite).ok_or_else(none)?;
+    let after = around
+        .after
+        .as_ref()
+        .and_then(|r| Some((r, r.feed(feed, suite)?)));
     let mut body = BytesMut::from(&b"{\"before\":"[..]);
     body.put_slice(&price.json);
     body.put_slice(b",\"after\":");
     body.put_slice(after.map_or(&b"null"[..], |(_, rendered)| &rendered.json));
     body.put_slice(b"}");
     let next = after.map(|(r, _)| r.round());
-    let tag = format!("{}-{}", before.round(), next.map_or(0, |r| r.0));
+    let tag = format!(
+        "{}-{}-{}",
+        before.round(),
+        next.map_or(0, |r| r.0),
+        suite.byte()
+    );
     // Neighbours in number leave no room for another round between them.
     let lifetime = if next == Some(before.round().saturating_add(1)) {
         Lifetime::Immutable

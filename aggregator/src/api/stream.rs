@@ -17,12 +17,12 @@ use tokio::sync::{
     mpsc::{self, OwnedPermit, error::SendTimeoutError},
 };
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
-use touchstone_types::{FeedName, Round};
+use touchstone_types::{FeedName, Round, Suite};
 use utoipa::IntoParams;
 
 use super::{
     ApiState, Code, Problem, ProblemView,
-    extract::{Params, feed, feed_list, round},
+    extract::{Params, feed, feed_list, round, suite},
 };
 use crate::render::SignedRound;
 
@@ -39,6 +39,9 @@ pub(super) struct StreamParams {
     feeds: String,
     /// Like the header Last-Event-ID, for clients that cannot set it.
     last_event_id: Option<String>,
+    /// The suite of the updates: one of those that the network signs with; by default its first.
+    #[param(value_type = Option<String>, example = "secp256k1-keccak")]
+    suite: Option<Suite>,
 }
 
 /// A stream of signed prices.
@@ -62,6 +65,7 @@ pub(super) async fn stream(
         .into_iter()
         .map(|name| feed(&api, name))
         .collect::<Result<Vec<_>, _>>()?;
+    let suite = suite(&api, params.suite)?;
     let next = last_event_id(&headers, &params)?.map(|last| last.saturating_add(1));
     let slot = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| {
         let detail = format!("{} streams are open, at most that many", api.limits.streams);
@@ -77,6 +81,7 @@ pub(super) async fn stream(
         stall: Duration::from_millis(api.limits.stream_stall_ms),
         api,
         feeds,
+        suite,
         events,
         next,
         _slot: slot,
@@ -124,6 +129,7 @@ enum End {
 struct Reader {
     api: ApiState,
     feeds: Vec<FeedName>,
+    suite: Suite,
     events: mpsc::Sender<Event>,
     stall: Duration,
     next: Option<Round>,
@@ -213,7 +219,9 @@ impl Reader {
             _ => {}
         }
         self.next = Some(round.saturating_add(1));
-        let rendered: Vec<_> = self.feeds.iter().filter_map(|f| signed.feed(*f)).collect();
+        let feeds = self.feeds.iter();
+        let rendered = feeds.filter_map(|f| signed.feed(*f, self.suite));
+        let rendered: Vec<_> = rendered.collect();
         let last = rendered.len();
         for (position, feed) in rendered.into_iter().enumerate() {
             let text = std::str::from_utf8(&feed.json).unwrap_or_default();

@@ -7,13 +7,13 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use touchstone_types::sha256;
+use touchstone_types::{Suite, sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState, Encoding, Problem, ProblemView,
     cache::{Lifetime, answer},
-    extract::{Params, feed, feed_list},
+    extract::{Params, feed, feed_list, suite},
     feeds::{newest, raw},
 };
 use crate::render::{Price, base64, json};
@@ -29,6 +29,9 @@ pub(super) struct UpdateParams {
     #[serde(default)]
     #[param(inline)]
     encoding: Encoding,
+    /// The suite of the update: one of those that the network signs with; by default its first.
+    #[param(value_type = Option<String>, example = "secp256k1-keccak")]
+    suite: Option<Suite>,
 }
 
 /// Several feeds of one round.
@@ -73,6 +76,7 @@ pub(super) async fn latest(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let names = feed_list(&params.feeds)?;
+    let suite = suite(&api, params.suite)?;
     let round = newest(&api)?;
     let (mut indices, mut items, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let mut first_problem = None;
@@ -85,7 +89,7 @@ pub(super) async fn latest(
                 )
             };
             let index = round.index(feed).ok_or_else(gone)?;
-            Ok((index, round.feed(feed).ok_or_else(gone)?))
+            Ok((index, round.feed(feed, suite).ok_or_else(gone)?))
         });
         match found {
             Ok((index, rendered)) => {
@@ -113,14 +117,14 @@ pub(super) async fn latest(
         }
     }
     let update = round
-        .update(&indices)
+        .update(&indices, suite)
         .ok_or_else(|| Problem::new(super::Code::Internal, "no update of these feeds"))?;
     let asked: String = sha256(&[params.feeds.as_bytes()])
         .to_string()
         .chars()
         .take(16)
         .collect();
-    let tag = format!("{}-{asked}", round.round());
+    let tag = format!("{}-{}-{asked}", round.round(), suite.byte());
     let body = match params.encoding {
         Encoding::Binary => update.to_bytes().into(),
         Encoding::Json => json(&Page {

@@ -66,6 +66,11 @@ impl Verifier {
         self.network
     }
 
+    /// The suites of the pinned keys.
+    pub fn suites(&self) -> impl Iterator<Item = Suite> + '_ {
+        self.keys.iter().map(GroupKey::suite)
+    }
+
     /// Verifies a binary price update: its form, the network, the group's signature by strict rules, and the inclusion of
     /// every leaf, in this order.
     ///

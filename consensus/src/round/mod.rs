@@ -276,7 +276,10 @@ impl<R: Rules> RoundState<R> {
 
     pub(crate) fn on_tick(&mut self, ctx: &mut Ctx<'_>) {
         let now_us = ctx.now.mono_us;
-        if self.want_early_us(ctx.params).is_some_and(|at| at <= now_us) {
+        if self
+            .want_early_us(ctx.params)
+            .is_some_and(|at| at <= now_us)
+        {
             self.want_early(ctx);
         }
         self.tick_view_0(ctx);

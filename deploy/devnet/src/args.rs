@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 use touchstone_market::Speed;
-use touchstone_types::{SUITES, Suite};
+use touchstone_types::Suite;
 
 /// Members, unless the command line says otherwise.
 pub(crate) const NODES_DEFAULT: u16 = 4;
@@ -53,7 +53,7 @@ pub(crate) struct RunArgs {
     pub(crate) feeds: Option<PathBuf>,
     /// What a new network signs with: ed25519, alone or with secp256k1-keccak, which contracts on an EVM check [default:
     /// ed25519]
-    #[arg(long, value_name = "SUITE,SUITE", value_delimiter = ',', value_parser = suite)]
+    #[arg(long, value_name = "SUITE,SUITE", value_delimiter = ',')]
     pub(crate) suites: Vec<Suite>,
     /// Where prices come from: demo (a seeded random walk), live (the real exchanges) or replay:DIR (recorded bars)
     /// [default: demo, or as the data directory has it]
@@ -100,7 +100,7 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub(crate) silent: bool,
     /// What the networks sign with, as for a run [default: ed25519]
-    #[arg(long, value_name = "SUITE,SUITE", value_delimiter = ',', value_parser = suite)]
+    #[arg(long, value_name = "SUITE,SUITE", value_delimiter = ',')]
     pub(crate) suites: Vec<Suite>,
     /// Attested rounds to measure for each size, 5 to 1000000
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=1_000_000))]
@@ -112,11 +112,6 @@ pub(crate) struct BenchArgs {
     /// Print one JSON object on the last line of standard output
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-fn suite(name: &str) -> Result<Suite, String> {
-    let found = SUITES.into_iter().find(|suite| suite.name() == name);
-    found.ok_or_else(|| format!("must be one of {}", SUITES.map(Suite::name).join(", ")))
 }
 
 /// Where prices come from.

@@ -5,20 +5,28 @@
 
 use std::{hint::black_box, time::Duration};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+    measurement::WallTime,
+};
 use rand_core::OsRng;
 use touchstone_bench::Network;
 use touchstone_consensus::{Content, Message, Signed};
-use touchstone_crypto::{NonceStore, PreparedSession, SignTarget, SignatureShare, Unverified};
-use touchstone_types::{
-    Contribution, Digest, Header, MemberId, MemberSignature, MessageKind, Report, Round, Statement,
+use touchstone_crypto::{
+    NonceStore, PreparedSession, SignTarget, SignatureShare, SigningPublic, Unverified,
 };
+use touchstone_types::{
+    Contribution, Digest, Header, MemberId, MemberSignature, MessageKind, Report, Round, SUITES,
+    Statement,
+};
+
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
 const SEED: u64 = 1;
 const KINDS: [MessageKind; 3] = [MessageKind::Obs, MessageKind::Prepare, MessageKind::Commit];
 
 fn network(n: u16, feeds: u16) -> Network {
-    Network::new(n, feeds, SEED).expect("a committee")
+    Network::new(n, feeds, &SUITES[..1], SEED).expect("a committee")
 }
 
 /// What one member got in a round, of one kind.
@@ -146,55 +154,66 @@ fn report(c: &mut Criterion) {
 fn signing(c: &mut Criterion) {
     let mut group = c.benchmark_group("signing");
     for n in [7, 31, 100] {
-        let network = network(n, 1);
-        let public = network.signing();
-        let terms = network.verifier().terms();
-        let statement = Statement {
-            network: terms.network,
-            epoch: terms.epoch,
-            round: Round(1),
-            timestamp_ms: 0,
-            feed_count: 1,
-            feeds_root: Digest::default(),
-            observations_root: Digest::default(),
-        };
-        let target = SignTarget::Statement(&statement);
-        let mut store = NonceStore::new(&mut OsRng);
-        let signers = terms
-            .committee
-            .members()
-            .take(terms.committee.signing_threshold());
-        let signers: Vec<_> = signers
-            .map(|member| {
-                let share = network.signing_share(member).expect("a member");
-                let (id, commitments) = store.fresh(&share, &mut OsRng);
-                (member, share, id, commitments.bytes)
-            })
-            .collect();
-        let entries: Vec<_> = signers.iter().map(|(m, _, _, c)| (*m, c)).collect();
-        let prepare = || PreparedSession::new(public, &entries, &target).expect("signers");
-        let session = prepare();
-        let shares: Vec<(MemberId, SignatureShare)> = signers
-            .iter()
-            .map(|(member, share, id, _)| {
-                let nonces = store.take(*id).expect("a fresh nonce");
-                (*member, session.sign(share, nonces).expect("a share"))
-            })
-            .collect();
-        group.bench_function(BenchmarkId::new("commit", n), |b| {
-            let (_, share, _, _) = &signers[0];
-            b.iter(|| store.fresh(share, &mut OsRng));
-        });
-        group.bench_function(BenchmarkId::new("prepare", n), |b| b.iter(prepare));
-        group.bench_function(BenchmarkId::new("verify a share", n), |b| {
-            let (member, share) = &shares[0];
-            b.iter(|| session.verify_share(*member, share).expect("right"));
-        });
-        group.bench_function(BenchmarkId::new("aggregate", n), |b| {
-            b.iter(|| session.aggregate(&shares).expect("right"));
-        });
+        let network = Network::new(n, 1, &SUITES, SEED).expect("a committee");
+        for public in network.signing() {
+            signing_in(&mut group, &network, public);
+        }
     }
     group.finish();
+}
+
+fn signing_in(group: &mut Group<'_>, network: &Network, public: &SigningPublic) {
+    let at = |what| {
+        BenchmarkId::new(
+            what,
+            format!("{} {}", public.suite(), public.committee().n()),
+        )
+    };
+    let terms = network.verifier().terms();
+    let statement = Statement {
+        network: terms.network,
+        epoch: terms.epoch,
+        round: Round(1),
+        timestamp_ms: 0,
+        feed_count: 1,
+        feeds_root: Digest::default(),
+        observations_root: Digest::default(),
+    };
+    let target = SignTarget::Statement(&statement);
+    let mut store = NonceStore::new(&mut OsRng);
+    let signers = terms
+        .committee
+        .members()
+        .take(terms.committee.signing_threshold());
+    let signers: Vec<_> = signers
+        .map(|member| {
+            let share = network.signing_share(member, public).expect("a member");
+            let (id, commitments) = store.fresh(&share, &mut OsRng);
+            (member, share, id, commitments.bytes)
+        })
+        .collect();
+    let entries: Vec<_> = signers.iter().map(|(m, _, _, c)| (*m, c)).collect();
+    let prepare = || PreparedSession::new(public, &entries, &target).expect("signers");
+    let session = prepare();
+    let shares: Vec<(MemberId, SignatureShare)> = signers
+        .iter()
+        .map(|(member, share, id, _)| {
+            let nonces = store.take(*id).expect("a fresh nonce");
+            (*member, session.sign(share, nonces).expect("a share"))
+        })
+        .collect();
+    group.bench_function(at("commit"), |b| {
+        let (_, share, _, _) = &signers[0];
+        b.iter(|| store.fresh(share, &mut OsRng));
+    });
+    group.bench_function(at("prepare"), |b| b.iter(prepare));
+    group.bench_function(at("verify a share"), |b| {
+        let (member, share) = &shares[0];
+        b.iter(|| session.verify_share(*member, share).expect("right"));
+    });
+    group.bench_function(at("aggregate"), |b| {
+        b.iter(|| session.aggregate(&shares).expect("right"));
+    });
 }
 
 /// A round of the whole committee in one thread; divided by `n` it is a member's part.

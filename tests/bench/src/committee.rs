@@ -66,7 +66,7 @@ pub type Inbox = Vec<(MemberId, Arc<[u8]>)>;
 pub struct Network {
     manifest: Manifest,
     dealer: Dealer,
-    signing: SigningPublic,
+    signing: Vec<SigningPublic>,
     verifier: Verifier,
     nodes: Vec<Node>,
     round: Round,
@@ -74,20 +74,24 @@ pub struct Network {
 }
 
 impl Network {
-    /// A committee of `n` that prices this many feeds, with all members up.
+    /// A committee of `n` that prices this many feeds and signs in these suites, with all members up.
     ///
     /// # Errors
     /// An impossible size.
-    pub fn new(n: u16, feeds: u16, seed: u64) -> Result<Self> {
+    pub fn new(n: u16, feeds: u16, suites: &[Suite], seed: u64) -> Result<Self> {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let committee = Committee::new(usize::from(n), Committee::max_faults(n))?;
-        let dealer = Dealer::new(committee, &mut rng);
-        let manifest = manifest(committee, &dealer, feeds)?;
+        let dealer = Dealer::new(committee, suites, &mut rng);
+        let manifest = manifest(committee, &dealer, feeds, suites)?;
         let record = dealer.record(&manifest);
         let network = NetworkId(manifest.hash());
         let terms = Arc::new(manifest.terms(network)?);
-        let keys = record.suite(Suite::Ed25519).context("group key")?;
-        let signing = SigningPublic::new(committee, keys)?;
+        let public = |keys| SigningPublic::new(committee, keys);
+        let signing = record
+            .keys
+            .iter()
+            .map(public)
+            .collect::<Result<Vec<_>, _>>()?;
         let coin = CoinPublic::from_record(committee, &record)?;
         let verifier = || -> Result<_> {
             let suite = Arc::new(FrostSuite::new(network, &manifest, &record)?);
@@ -97,7 +101,7 @@ impl Network {
         let node = |me: MemberId| -> Result<Node> {
             // Nothing is shared, as if each member were a process.
             let (suite, verifier) = verifier()?;
-            let public = (&signing, &coin);
+            let public = (&signing[..], &coin);
             let setup = Setup {
                 me,
                 verifier: verifier.clone(),
@@ -138,8 +142,8 @@ impl Network {
         &self.verifier
     }
 
-    /// The public side of the group key.
-    pub fn signing(&self) -> &SigningPublic {
+    /// The public sides of the group keys, one for each suite.
+    pub fn signing(&self) -> &[SigningPublic] {
         &self.signing
     }
 
@@ -148,12 +152,12 @@ impl Network {
         self.dealer.roster()
     }
 
-    /// A member's share of the group key.
+    /// A member's share of a group key.
     ///
     /// # Errors
     /// There is no such member.
-    pub fn signing_share(&self, member: MemberId) -> Result<SigningShare> {
-        self.dealer.signing_share(member, &self.signing)
+    pub fn signing_share(&self, member: MemberId, public: &SigningPublic) -> Result<SigningShare> {
+        self.dealer.signing_share(member, public)
     }
 
     /// Takes the last `f` members down, for ever.
@@ -292,7 +296,12 @@ fn observation(feeds: u16, rng: &mut ChaCha20Rng) -> Vec<FeedObservation> {
     (0..feeds).map(feed).collect()
 }
 
-fn manifest(committee: Committee, dealer: &Dealer, feeds: u16) -> Result<Manifest> {
+fn manifest(
+    committee: Committee,
+    dealer: &Dealer,
+    feeds: u16,
+    suites: &[Suite],
+) -> Result<Manifest> {
     let member = |(id, identity): (MemberId, _)| Member {
         id,
         identity,
@@ -323,7 +332,7 @@ fn manifest(committee: Committee, dealer: &Dealer, feeds: u16) -> Result<Manifes
         first_round: Round(u64::from(committee.n())),
         first_round_at_ms: START_MS,
         f: committee.f(),
-        suites: vec![Suite::Ed25519],
+        suites: suites.to_vec(),
         members: committee
             .members()
             .zip(dealer.identities())
@@ -342,12 +351,13 @@ fn manifest(committee: Committee, dealer: &Dealer, feeds: u16) -> Result<Manifes
 mod tests {
     use touchstone_consensus::{Message, Refusal};
     use touchstone_crypto::Unverified;
+    use touchstone_types::SUITES;
 
     use super::*;
 
     #[test]
     fn a_wrong_signature_in_a_batch_costs_its_own_message_only() {
-        let mut network = Network::new(4, 3, 1).expect("a committee");
+        let mut network = Network::new(4, 3, &SUITES[..1], 1).expect("a committee");
         let inboxes = network.inboxes(MemberId(1)).expect("a round");
         let verifier = network.verifier();
         let message = |(from, bytes): &(MemberId, Arc<[u8]>), spoilt: bool| {

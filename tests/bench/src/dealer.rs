@@ -5,10 +5,17 @@
     reason = "arithmetic of a finite field cannot overflow"
 )]
 
-use std::sync::Arc;
+use std::{
+    ops::{Add, Mul},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result};
 use curve25519_dalek::{EdwardsPoint, RistrettoPoint, Scalar};
+use k256::{
+    ProjectivePoint,
+    elliptic_curve::{Field as _, sec1::ToEncodedPoint as _},
+};
 use rand_core::CryptoRngCore;
 use touchstone_consensus::{FrostSuite, keys::MemberKeys};
 use touchstone_crypto::{
@@ -18,28 +25,79 @@ use touchstone_types::{
     Committee, Digest, EpochRecord, Manifest, MemberId, NetworkId, Suite, SuiteKeys,
 };
 
-/// A polynomial over the field of scalars, by its coefficients.
-struct Polynomial(Vec<Scalar>);
+/// A polynomial over the field of a group's scalars, by its coefficients.
+struct Polynomial<S>(Vec<S>);
 
-impl Polynomial {
-    /// A random one whose value at 0 any `threshold` shares determine.
-    fn random(threshold: usize, rng: &mut impl CryptoRngCore) -> Self {
-        Self((0..threshold).map(|_| Scalar::random(rng)).collect())
+impl<S: Copy + From<u64> + Add<Output = S> + Mul<Output = S>> Polynomial<S> {
+    /// Any `threshold` shares of it determine its value at 0.
+    fn random(threshold: usize, coefficient: impl FnMut() -> S) -> Self {
+        Self(
+            std::iter::repeat_with(coefficient)
+                .take(threshold)
+                .collect(),
+        )
     }
 
-    fn secret(&self) -> Scalar {
+    fn secret(&self) -> S {
         self.at(0)
     }
 
     /// The share of a member: its place is its number plus one.
-    fn share(&self, member: MemberId) -> Scalar {
+    fn share(&self, member: MemberId) -> S {
         self.at(u64::from(member.0) + 1)
     }
 
-    fn at(&self, x: u64) -> Scalar {
-        let x = Scalar::from(x);
+    fn at(&self, x: u64) -> S {
+        let x = S::from(x);
         let down = self.0.iter().rev();
-        down.fold(Scalar::ZERO, |sum, c| sum * x + c)
+        down.fold(S::from(0), |sum, c| sum * x + *c)
+    }
+}
+
+/// The secret of one suite.
+enum Signing {
+    Ed25519(Polynomial<Scalar>),
+    Secp256k1(Polynomial<k256::Scalar>),
+}
+
+impl Signing {
+    fn random(suite: Suite, threshold: usize, rng: &mut impl CryptoRngCore) -> Self {
+        match suite {
+            Suite::Ed25519 => Self::Ed25519(Polynomial::random(threshold, || Scalar::random(rng))),
+            Suite::Secp256k1Keccak => {
+                let coefficient = || k256::Scalar::random(&mut *rng);
+                Self::Secp256k1(Polynomial::random(threshold, coefficient))
+            }
+        }
+    }
+
+    fn suite(&self) -> Suite {
+        match self {
+            Self::Ed25519(_) => Suite::Ed25519,
+            Self::Secp256k1(_) => Suite::Secp256k1Keccak,
+        }
+    }
+
+    fn share(&self, member: MemberId) -> Vec<u8> {
+        match self {
+            Self::Ed25519(secret) => secret.share(member).to_bytes().to_vec(),
+            Self::Secp256k1(secret) => secret.share(member).to_bytes().to_vec(),
+        }
+    }
+
+    /// The point of a member's share, or of the secret itself.
+    fn public(&self, member: Option<MemberId>) -> Vec<u8> {
+        match self {
+            Self::Ed25519(secret) => {
+                let scalar = member.map_or_else(|| secret.secret(), |m| secret.share(m));
+                EdwardsPoint::mul_base(&scalar).compress().0.to_vec()
+            }
+            Self::Secp256k1(secret) => {
+                let scalar = member.map_or_else(|| secret.secret(), |m| secret.share(m));
+                let point = (ProjectivePoint::GENERATOR * scalar).to_affine();
+                point.to_encoded_point(true).as_bytes().to_vec()
+            }
+        }
     }
 }
 
@@ -47,19 +105,26 @@ impl Polynomial {
 pub(crate) struct Dealer {
     committee: Committee,
     identities: Vec<Arc<IdentityKey>>,
-    signing: Polynomial,
-    coin: Polynomial,
+    signing: Vec<Signing>,
+    coin: Polynomial<Scalar>,
 }
 
 impl Dealer {
-    /// Fresh keys.
-    pub(crate) fn new(committee: Committee, rng: &mut impl CryptoRngCore) -> Self {
+    /// Fresh keys of these suites.
+    pub(crate) fn new(
+        committee: Committee,
+        suites: &[Suite],
+        rng: &mut impl CryptoRngCore,
+    ) -> Self {
         let identity = |_| Arc::new(IdentityKey::generate(rng));
+        let identities = committee.members().map(identity).collect();
+        let threshold = committee.signing_threshold();
+        let signing = suites.iter().map(|s| Signing::random(*s, threshold, rng));
         Self {
             committee,
-            identities: committee.members().map(identity).collect(),
-            signing: Polynomial::random(committee.signing_threshold(), rng),
-            coin: Polynomial::random(committee.coin_threshold(), rng),
+            identities,
+            signing: signing.collect(),
+            coin: Polynomial::random(committee.coin_threshold(), || Scalar::random(rng)),
         }
     }
 
@@ -75,20 +140,17 @@ impl Dealer {
 
     /// The public keys. Nobody signed them, because nobody here doubts the dealer.
     pub(crate) fn record(&self, manifest: &Manifest) -> EpochRecord {
-        let point = |secret| EdwardsPoint::mul_base(&secret).compress().0;
         let coin = |secret| Digest(RistrettoPoint::mul_base(&secret).compress().0);
         let members = || self.committee.members();
-        let keys = SuiteKeys {
-            suite: Suite::Ed25519,
-            group_key: point(self.signing.secret()).to_vec(),
-            verifying_shares: members()
-                .map(|m| point(self.signing.share(m)).to_vec())
-                .collect(),
-        };
+        let keys = self.signing.iter().map(|signing| SuiteKeys {
+            suite: signing.suite(),
+            group_key: signing.public(None),
+            verifying_shares: members().map(|m| signing.public(Some(m))).collect(),
+        });
         EpochRecord {
             epoch: manifest.epoch,
             manifest_hash: manifest.hash(),
-            keys: vec![keys],
+            keys: keys.collect(),
             coin_key: coin(self.coin.secret()),
             coin_shares: members().map(|m| coin(self.coin.share(m))).collect(),
             transcript: Digest::default(),
@@ -97,13 +159,15 @@ impl Dealer {
         }
     }
 
-    /// A member's share of the group key.
+    /// A member's share of the group key of a suite.
     pub(crate) fn signing_share(
         &self,
         member: MemberId,
         public: &SigningPublic,
     ) -> Result<SigningShare> {
-        let secret = self.signing.share(member).to_bytes();
+        let suite = public.suite();
+        let signing = self.signing.iter().find(|s| s.suite() == suite);
+        let secret = signing.context("suite")?.share(member);
         Ok(SigningShare::from_secret_bytes(&secret, member, public)?)
     }
 
@@ -113,15 +177,16 @@ impl Dealer {
         member: MemberId,
         suite: &Arc<FrostSuite>,
         (network, manifest): (NetworkId, &Manifest),
-        (signing, coin): (&SigningPublic, &CoinPublic),
+        (signing, coin): (&[SigningPublic], &CoinPublic),
         rng: G,
     ) -> Result<MemberKeys<G>> {
         let identity = self.identities.get(member.index()).context("identity")?;
         let secret = self.coin.share(member).to_bytes();
+        let shares = signing.iter().map(|s| self.signing_share(member, s));
         Ok(MemberKeys::new(
             Arc::clone(suite),
             Arc::clone(identity),
-            vec![self.signing_share(member, signing)?],
+            shares.collect::<Result<_>>()?,
             CoinSecretShare::from_secret_bytes(&secret, member, coin)?,
             network,
             manifest.epoch,

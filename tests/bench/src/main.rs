@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Parser;
 use serde_json::json;
 use touchstone_bench::{Case, Line, Options, load_average, measure};
+use touchstone_types::SUITES;
 
 /// Measures what rounds cost: whole committees with real keys in one process and one thread, without network and disk. CPU
 /// is the thread's own, so other programs disturb it by the caches only; still, run it when the machine is quiet. Round time
@@ -18,6 +19,9 @@ struct Arguments {
     /// Feeds, each observed by every member.
     #[arg(long, value_delimiter = ',', default_value = "64", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     feeds: Vec<u16>,
+    /// In how many suites each round is signed: 1 (Ed25519), 2 (and secp256k1-keccak).
+    #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u8).range(1..=2))]
+    suites: Vec<u8>,
     /// Cases: good, silent (f members are down), leader-dead (the leader observes and dies).
     #[arg(long, value_delimiter = ',', default_value = "good,silent,leader-dead")]
     cases: Vec<Case>,
@@ -42,15 +46,18 @@ fn main() -> Result<()> {
     for &case in &arguments.cases {
         for &feeds in &arguments.feeds {
             for &nodes in &arguments.nodes {
-                let line = measure(Options {
-                    nodes,
-                    feeds,
-                    case,
-                    rounds: arguments.rounds,
-                    seed: arguments.seed,
-                })?;
-                println!("{}", line.text());
-                lines.push(line.json());
+                for &suites in &arguments.suites {
+                    let line = measure(Options {
+                        nodes,
+                        feeds,
+                        suites: &SUITES[..usize::from(suites)],
+                        case,
+                        rounds: arguments.rounds,
+                        seed: arguments.seed,
+                    })?;
+                    println!("{}", line.text());
+                    lines.push(line.json());
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use touchstone_types::Suite;
 
 use crate::{
     committee::{Case, Network},
@@ -20,6 +21,8 @@ pub struct Options {
     pub nodes: u16,
     /// Feeds.
     pub feeds: u16,
+    /// What each round is signed in.
+    pub suites: &'static [Suite],
     /// What goes wrong.
     pub case: Case,
     /// How many rounds are measured.
@@ -58,7 +61,7 @@ pub struct Line {
 /// # Errors
 /// An impossible committee, or a round that goes wrong.
 pub fn measure(options: Options) -> Result<Line> {
-    let mut network = Network::new(options.nodes, options.feeds, options.seed)?;
+    let mut network = Network::new(options.nodes, options.feeds, options.suites, options.seed)?;
     if options.case == Case::Silent {
         network.silence();
     }
@@ -122,9 +125,9 @@ fn mean<'a>(parts: impl Iterator<Item = &'a Part>, of: impl Fn(&Part) -> u64) ->
 impl Line {
     /// The table's heading.
     pub const HEADING: [&str; 3] = [
-        "                             follower's CPU, us per round                leader's   sent by a follower   by the leader      round, us, critical path",
-        "   n   f feeds case         decode verify   core   seal    all    min        CPU    messages    bytes    messages    bytes     p50     p99  steps",
-        "--- --- ----- ----------- ------- ------ ------ ------ ------ ------ ----------  ---------- --------  ---------- --------  ------- ------- ------",
+        "                                    follower's CPU, us per round                leader's   sent by a follower   by the leader      round, us, critical path",
+        "   n   f feeds suites case         decode verify   core   seal    all    min        CPU    messages    bytes    messages    bytes     p50     p99  steps",
+        "--- --- ----- ------ ----------- ------- ------ ------ ------ ------ ------ ----------  ---------- --------  ---------- --------  ------- ------- ------",
     ];
 
     /// The line as text.
@@ -133,10 +136,11 @@ impl Line {
         let us = |ns: u64| ns / 1_000;
         let optional = |value: Option<u64>| value.map_or("-".to_owned(), |v| v.to_string());
         format!(
-            "{:>3} {:>3} {:>5} {:<11} {:>7} {:>6} {:>6} {:>6} {:>6} {:>6} {:>10}  {:>10} {:>8}  {:>10} {:>8}  {:>7} {:>7} {:>6}",
+            "{:>3} {:>3} {:>5} {:>6} {:<11} {:>7} {:>6} {:>6} {:>6} {:>6} {:>6} {:>10}  {:>10} {:>8}  {:>10} {:>8}  {:>7} {:>7} {:>6}",
             o.nodes,
             touchstone_types::Committee::max_faults(o.nodes),
             o.feeds,
+            o.suites.len(),
             o.case.name(),
             us(self.follower.decode_ns),
             us(self.follower.verify_ns),
@@ -162,6 +166,7 @@ impl Line {
         json!({
             "nodes": o.nodes,
             "feeds": o.feeds,
+            "suites": o.suites,
             "case": o.case.name(),
             "rounds": o.rounds,
             "follower_cpu_ns": {
@@ -190,6 +195,8 @@ pub fn load_average() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use touchstone_types::SUITES;
+
     use super::*;
 
     #[test]
@@ -207,6 +214,7 @@ mod tests {
             let options = Options {
                 nodes: 4,
                 feeds: 3,
+                suites: &SUITES,
                 case,
                 rounds: 3,
                 seed: 1,

@@ -39,6 +39,8 @@ pub enum Property {
     Acceptance,
     /// Where the network is calm and only one thing is wrong, view 0 decides and every feed is priced.
     Swift,
+    /// An honest coordinator opens at most `f + 1` signing sessions in a round.
+    Sessions,
     /// A member keeps a bounded number of things.
     Memory,
     /// The core does not panic.
@@ -57,6 +59,7 @@ impl Property {
         Self::OneUse,
         Self::Acceptance,
         Self::Swift,
+        Self::Sessions,
         Self::Memory,
         Self::NoPanic,
     ];
@@ -147,6 +150,17 @@ impl Ledger {
         if self.harmless.is_empty() {
             self.harmless.push(Finding { property, what });
         }
+    }
+
+    /// How many sessions each honest coordinator opened in each round in which it opened any.
+    pub(super) fn sessions(&self) -> BTreeMap<(MemberId, Round), u64> {
+        let mut sessions = BTreeMap::new();
+        for (member, kind, round, ..) in self.bodies.keys() {
+            if *kind == MessageKind::SignReq {
+                *sessions.entry((*member, *round)).or_default() += 1;
+            }
+        }
+        sessions
     }
 
     /// How many rounds were signed.

@@ -281,7 +281,7 @@ fn print(arguments: &Arguments, report: &Report, complete: bool) {
         arguments.nodes.to_string()
     };
     println!(
-        "{} runs of {nodes} members from seed {}: {} pass, {} no progress, {} diverged; views {:.2} (at most {}), delays {:.2} ({:.2} to {:.2}), {} messages, {} pieces of evidence, at most {} things kept, every feed priced in {:.2} % of rounds",
+        "{} runs of {nodes} members from seed {}: {} pass, {} no progress, {} diverged; views {:.2} (at most {}), delays {:.2} ({:.2} to {:.2}), {:.2} sessions of a coordinator (at most {}), {} messages, {} pieces of evidence, at most {} things kept, every feed priced in {:.2} % of rounds",
         report.runs,
         arguments.seed,
         report.passed,
@@ -292,6 +292,8 @@ fn print(arguments: &Arguments, report: &Report, complete: bool) {
         Report::in_delays(delays.mean()),
         delay(delays.min),
         delay(delays.max),
+        report.sessions.mean(),
+        report.sessions.max,
         report.messages,
         report.evidence,
         report.kept_max,
@@ -348,6 +350,7 @@ fn object(arguments: &Arguments, report: &Report) -> serde_json::Value {
         "broken": broken,
         "views": { "min": views.min, "mean": views.mean(), "max": views.max },
         "delays": { "min": delay(delays.min), "mean": Report::in_delays(delays.mean()), "max": delay(delays.max) },
+        "sessions": { "min": report.sessions.min, "mean": report.sessions.mean(), "max": report.sessions.max },
         "messages": report.messages,
         "evidence": report.evidence,
         "kept_max": report.kept_max,

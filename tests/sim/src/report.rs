@@ -108,6 +108,8 @@ pub struct Report {
     pub views: Spread,
     /// From observation to certificate, in microseconds.
     pub delays_us: Spread,
+    /// Signing sessions of an honest coordinator in a round in which it opened any.
+    pub sessions: Spread,
     /// Letters, each receiver counted.
     pub messages: u64,
     /// The most that an honest member kept.
@@ -182,6 +184,7 @@ impl Report {
             .delays_us
             .iter()
             .for_each(|d| self.delays_us.add(*d));
+        outcome.sessions.iter().for_each(|s| self.sessions.add(*s));
         self.messages += outcome.messages;
         self.kept_max = self.kept_max.max(outcome.kept_max);
     }
@@ -207,6 +210,7 @@ impl Report {
         self.coverage.add(&other.coverage);
         self.views.join(&other.views);
         self.delays_us.join(&other.delays_us);
+        self.sessions.join(&other.sessions);
         self.messages += other.messages;
         self.kept_max = self.kept_max.max(other.kept_max);
     }

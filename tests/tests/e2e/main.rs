@@ -11,3 +11,4 @@ mod net;
 mod prices;
 mod resume;
 mod strangers;
+mod suites;

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use reqwest::{Response, Url};
 use serde::de::DeserializeOwned;
-use touchstone_types::{Attestation, FeedName, Round, SignedObservation};
+use touchstone_types::{Attestation, FeedName, Round, SignedObservation, Suite};
 
 use super::{
     AnswerError, ClientError, EndpointError, Watch,
@@ -36,6 +36,7 @@ pub fn now_ms() -> u64 {
 #[must_use]
 pub struct ClientBuilder {
     verifier: Verifier,
+    suite: Option<Suite>,
     endpoints: Vec<String>,
     timeout: Duration,
     connect_timeout: Duration,
@@ -55,6 +56,8 @@ pub struct Client {
 struct Inner {
     http: reqwest::Client,
     verifier: Verifier,
+    /// The suite to ask for by name; without one endpoints answer in the network's first.
+    suite: Option<Suite>,
     endpoints: Vec<Url>,
     preferred: AtomicUsize,
     timeout: Duration,
@@ -65,6 +68,13 @@ impl ClientBuilder {
     /// Adds an aggregator by its base URL, such as `https://prices.example.org` or `http://127.0.0.1:8080`.
     pub fn endpoint(mut self, base_url: impl Into<String>) -> Self {
         self.endpoints.push(base_url.into());
+        self
+    }
+
+    /// Asks for updates signed in this suite, and takes no others. By default any pinned suite will do: endpoints answer in the
+    /// network's first one, and a client whose pin lacks that asks for what it has.
+    pub fn suite(mut self, suite: Suite) -> Self {
+        self.suite = Some(suite);
         self
     }
 
@@ -111,10 +121,13 @@ impl ClientBuilder {
             .redirect(reqwest::redirect::Policy::limited(3))
             .build()
             .map_err(|e| ClientError::Config(alloc::format!("HTTP client: {e}")))?;
+        let pinned = self.verifier.suites().min();
+        let suite = self.suite.or(pinned.filter(|s| *s != Suite::Ed25519));
         Ok(Client {
             inner: Arc::new(Inner {
                 http,
                 verifier: self.verifier,
+                suite,
                 endpoints,
                 preferred: AtomicUsize::new(0),
                 timeout: self.timeout,
@@ -146,6 +159,7 @@ impl Client {
     pub fn builder(verifier: Verifier) -> ClientBuilder {
         ClientBuilder {
             verifier,
+            suite: None,
             endpoints: Vec::new(),
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(2),
@@ -215,7 +229,7 @@ impl Client {
             let mut url = join(&base, &alloc::format!("v1/feeds/{feed}/at"))?;
             url.query_pairs_mut()
                 .append_pair("timestamp_ms", &alloc::format!("{instant_ms}"));
-            let answer: AroundInstant = self.get_json(url).await?;
+            let answer: AroundInstant = self.get_json(self.in_suite(url)).await?;
             let before = self.accept(&answer.before.bytes()?, &[feed])?;
             let after = answer.after.ok_or(AnswerError::NoNextYet)?;
             let after = self.accept(&after.bytes()?, &[feed])?;
@@ -298,7 +312,7 @@ impl Client {
             [feed] => join(base, &alloc::format!("v1/feeds/{feed}/latest"))?,
             _ => with_feeds(join(base, "v1/updates/latest")?, feeds),
         };
-        let answer: WithUpdate = self.get_json(url).await?;
+        let answer: WithUpdate = self.get_json(self.in_suite(url)).await?;
         self.accept(&answer.bytes()?, feeds)
     }
 
@@ -309,6 +323,10 @@ impl Client {
         feeds: &[FeedName],
     ) -> Result<VerifiedUpdate, AnswerError> {
         let update = self.inner.verifier.verify(bytes)?;
+        if let Some(asked) = self.inner.suite.filter(|s| *s != update.suite()) {
+            let got = update.suite();
+            return Err(AnswerError::OtherSuite { asked, got });
+        }
         match feeds.iter().find(|feed| update.status(**feed).is_none()) {
             Some(asked) => Err(AnswerError::OtherFeed { asked: *asked }),
             None => Ok(update),
@@ -331,7 +349,7 @@ impl Client {
         feeds: &[FeedName],
         after: Option<Round>,
     ) -> Result<Response, AnswerError> {
-        let url = with_feeds(join(base, "v1/stream")?, feeds);
+        let url = self.in_suite(with_feeds(join(base, "v1/stream")?, feeds));
         let mut request = self
             .inner
             .http
@@ -343,6 +361,13 @@ impl Client {
         let opened = tokio::time::timeout(self.inner.timeout, request.send()).await;
         let response = opened.map_err(|_| AnswerError::Transport("time-out".into()))??;
         refuse_status(response).await
+    }
+
+    fn in_suite(&self, mut url: Url) -> Url {
+        if let Some(suite) = self.inner.suite {
+            url.query_pairs_mut().append_pair("suite", suite.name());
+        }
+        url
     }
 
     async fn get_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, AnswerError> {

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use thiserror::Error;
-use touchstone_types::{AttestationError, DecodeError, FeedName, Round};
+use touchstone_types::{AttestationError, DecodeError, FeedName, Round, Suite};
 
 use crate::{PolicyError, VerifyError};
 
@@ -48,6 +48,14 @@ pub enum AnswerError {
         /// The feed that was asked for.
         asked: FeedName,
     },
+    /// The answer is authentic, but signed in another suite than was asked.
+    #[error("asked for a signature in {asked}, got one in {got}")]
+    OtherSuite {
+        /// The suite that was asked for.
+        asked: Suite,
+        /// The suite of the answer.
+        got: Suite,
+    },
     /// The answer is authentic, but about another round than was asked.
     #[error("asked for round {asked}, got round {got}")]
     OtherRound {
@@ -75,6 +83,7 @@ impl AnswerError {
             Self::Verify(error) => error.code(),
             Self::Attestation(_) | Self::Decode(_) => "bad-attestation",
             Self::OtherFeed { .. } => "other-feed",
+            Self::OtherSuite { .. } => "other-suite",
             Self::OtherRound { .. } => "other-round",
             Self::NoNextYet => "no-next-yet",
             Self::Policy(error) => error.code(),

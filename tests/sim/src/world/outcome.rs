@@ -47,6 +47,8 @@ pub(in super::super) struct Outcome {
     pub(in super::super) views: Vec<u32>,
     /// From an honest member's observation to its certificate, in microseconds.
     pub(in super::super) delays_us: Vec<u64>,
+    /// Signing sessions of each honest coordinator in each round in which it opened any.
+    pub(in super::super) sessions: Vec<u64>,
     pub(in super::super) messages: u64,
     pub(in super::super) kept_max: usize,
     /// Pieces of evidence that honest members gave.
@@ -64,6 +66,7 @@ impl Outcome {
             coverage: Coverage::default(),
             views: Vec::new(),
             delays_us: Vec::new(),
+            sessions: Vec::new(),
             messages: 0,
             kept_max: 0,
             evidence: 0,
@@ -146,6 +149,18 @@ impl World<'_> {
         }
     }
 
+    /// ROAST's bound: each session that an honest coordinator opens in vain is the fault of another faulty member.
+    fn check_sessions(&self) -> Vec<u64> {
+        let bound = u64::from(self.plan.committee.f()) + 1;
+        let mut ledger = self.ledger.borrow_mut();
+        let sessions = ledger.sessions();
+        for ((member, round), count) in sessions.iter().filter(|(_, count)| **count > bound) {
+            let what = format!("member {member} opened {count} sessions in round {round}");
+            ledger.find(Property::Sessions, what);
+        }
+        sessions.into_values().collect()
+    }
+
     pub(super) fn conclude(mut self) -> Outcome {
         for node in &mut self.nodes {
             node.bank();
@@ -153,6 +168,7 @@ impl World<'_> {
         if let Some(swift) = self.plan.swift {
             self.check_swift(swift);
         }
+        let sessions = self.check_sessions();
         let findings = self.ledger.borrow_mut().take_findings();
         let missed: Vec<_> = self
             .owed()
@@ -194,6 +210,7 @@ impl World<'_> {
             coverage,
             views: self.highest_view.values().map(|v| v.0).collect(),
             delays_us,
+            sessions,
             messages: self.post.posted,
             evidence: self.ledger.borrow().evidence(),
             rounds: self.ledger.borrow().signed_rounds(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use touchstone_client::{FeedName, Policy, Round, Status};
+use touchstone_client::{FeedName, Policy, Round, Status, Suite};
 
 use crate::units::{duration_ms, instant_ms};
 
@@ -97,6 +97,9 @@ pub(crate) struct Endpoints {
         required = true
     )]
     pub(crate) urls: Vec<String>,
+    /// Take only prices signed in this suite: ed25519 or secp256k1-keccak; by default the network's first one.
+    #[arg(long)]
+    pub(crate) suite: Option<Suite>,
     /// How long one endpoint may take for an answer.
     #[arg(long, value_parser = duration_ms, default_value = "5s", value_name = "DURATION")]
     pub(crate) timeout: u64,

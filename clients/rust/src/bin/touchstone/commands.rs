@@ -243,7 +243,10 @@ fn print_failure(failure: &Failure, feed: Option<FeedName>, json: bool) -> io::R
 }
 
 fn client(endpoints: &Endpoints, verifier: Verifier) -> Result<Client, Failure> {
-    let builder = Client::builder(verifier).timeout(Duration::from_millis(endpoints.timeout));
+    let mut builder = Client::builder(verifier).timeout(Duration::from_millis(endpoints.timeout));
+    if let Some(suite) = endpoints.suite {
+        builder = builder.suite(suite);
+    }
     let builder = endpoints
         .urls
         .iter()
