@@ -204,6 +204,7 @@ impl NodeState {
             "uptime_s": self.started.elapsed().as_secs(),
             "network": manifest.network,
             "network_id": self.network.id(),
+            "group_keys": self.network.group_keys(),
             "epoch": manifest.epoch,
             "member": self.me,
             "n": self.network.committee().n(),

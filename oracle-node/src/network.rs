@@ -1,6 +1,6 @@
 //! The network as a node relies on it: a pin whose every signature was checked.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
 
 use thiserror::Error;
 use touchstone_consensus::{FrostSuite, SchemeError, Verifier};
@@ -144,6 +144,13 @@ impl Network {
     /// The newest epoch record.
     pub fn record(&self) -> &EpochRecord {
         self.pin.newest().1
+    }
+
+    /// The group keys by suite, hexadecimal, as consumers pin them.
+    pub(crate) fn group_keys(&self) -> BTreeMap<&'static str, String> {
+        let keys = self.record().keys.iter();
+        keys.map(|k| (k.suite.name(), hex::encode(&k.group_key)))
+            .collect()
     }
 
     /// The committee of the newest epoch.

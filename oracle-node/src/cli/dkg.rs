@@ -36,17 +36,8 @@ pub(super) async fn dkg(args: DkgArgs) -> anyhow::Result<()> {
         _ => driver::finish(&config, &identity, &password),
     }
     .context("key generation")?;
-    let keys: Vec<_> = network
-        .record()
-        .keys
-        .iter()
-        .map(|k| (k.suite.name(), hex::encode(&k.group_key)))
-        .collect();
+    let keys = network.group_keys();
     if args.json {
-        let keys: serde_json::Map<_, _> = keys
-            .iter()
-            .map(|(suite, key)| ((*suite).to_owned(), json!(key)))
-            .collect();
         return print_json(&json!({
             "network_id": network.id(), "group_keys": keys, "share_key": share_key, "network": pin,
         }));

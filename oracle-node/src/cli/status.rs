@@ -60,6 +60,9 @@ fn table(s: &Value) -> String {
     };
     let t = |key: &str| text(&s[key]);
     line(format!("network    {} {}", t("network"), t("network_id")));
+    for (suite, key) in s["group_keys"].as_object().into_iter().flatten() {
+        line(format!("key        {suite} {}", text(key)));
+    }
     line(format!(
         "member     {} of {} (f = {}), epoch {}, version {}, up {} s",
         t("member"),
