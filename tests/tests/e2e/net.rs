@@ -196,7 +196,7 @@ impl Net {
 
     /// The pinned group key, as anybody reads it out of `network.json`.
     pub(crate) fn group_key(&self) -> [u8; 32] {
-        let text = std::fs::read(self.dir.join("network.json")).expect("network.json");
+        let text = std::fs::read(self.pin_path()).expect("network.json");
         let pin: Value = serde_json::from_slice(&text).expect("JSON");
         let key = &pin["genesis_record"]["keys"][0];
         assert_eq!(key["suite"], "ed25519");
@@ -204,6 +204,11 @@ impl Net {
         hex::decode_to_slice(key["group_key"].as_str().expect("text"), &mut bytes)
             .expect("32 bytes");
         bytes
+    }
+
+    /// The file that consumers pin.
+    pub(crate) fn pin_path(&self) -> PathBuf {
+        self.dir.join("network.json")
     }
 
     /// A client that knows the pin and the API, as any consumer has it.

@@ -6,6 +6,13 @@ use touchstone_client::{FeedName, Policy};
 
 use crate::net::{Net, alone, first, until};
 
+#[path = "../../../clients/rust/examples/latest.rs"]
+#[allow(dead_code, reason = "its main is another program's")]
+mod latest;
+#[path = "../../../clients/rust/examples/settle.rs"]
+#[allow(dead_code, reason = "its main is another program's")]
+mod settle;
+
 const STATEMENT_TAIL: usize = 118;
 const LEAF: usize = 92;
 
@@ -141,6 +148,19 @@ async fn prices_flow_and_anybody_can_verify_them() {
         price.low.mantissa <= price.price.mantissa && price.price.mantissa <= price.high.mantissa
     );
     assert_eq!(price.price.exponent, -8);
+
+    // The client's own examples.
+    let pin = net.pin_path();
+    let pin = pin.to_str().expect("text");
+    // The first endpoint is down.
+    let urls = ["http://127.0.0.1:1".to_owned(), net.url("")];
+    let shown = latest::latest(pin, &urls).await.expect("the example");
+    assert!(shown.round >= price.round);
+    let settled = until("the round after the instant", async || {
+        settle::settle(pin, price.timestamp_ms, &urls).await.ok()
+    })
+    .await;
+    assert_eq!((settled.round, settled.price), (price.round, price.price));
 
     // Whoever distrusts the group recomputes the round from what its members signed.
     let (attestation, observations) = client.round(price.round).await.expect("the whole round");
