@@ -224,3 +224,53 @@ func TestOnlyTheNetworksSuitesCanBeAskedFor(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAggregatorGivesEverySuiteOfItsNetworkToWhoeverPinsThatOneAlone(t *testing.T) {
+	endpoint, path := os.Getenv("TOUCHSTONE_URL"), os.Getenv("TOUCHSTONE_PIN")
+	if endpoint == "" || path == "" {
+		text := "set TOUCHSTONE_URL and TOUCHSTONE_PIN to try a network that runs"
+		if strings.Contains(os.Getenv("TOUCHSTONE_REQUIRE"), "all") {
+			t.Fatal(text)
+		}
+		t.Skip(text)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pin, err := touchstone.ParsePin(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var record struct {
+		Genesis struct {
+			Keys []struct {
+				Suite string
+				Key   string `json:"group_key"`
+			}
+		} `json:"genesis_record"`
+	}
+	if err := json.Unmarshal(text, &record); err != nil {
+		t.Fatal(err)
+	}
+	for _, pinned := range record.Genesis.Keys {
+		suite, err := touchstone.ParseSuite(pinned.Suite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := touchstone.NewGroupKey(suite, unhex(t, pinned.Key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		network := signedTwice{networkID: pin.NetworkID(), keys: map[touchstone.Suite]touchstone.GroupKey{suite: key}}
+		client := network.client(t, 0, []touchstone.Suite{suite}, endpoint)
+		latest, err := client.Latest(context.Background(), pin.Feeds()...)
+		if err != nil || latest.Suite() != suite {
+			t.Fatalf("%v: %v, %v", suite, latest, err)
+		}
+		before, after, err := client.Around(context.Background(), pin.Feeds()[0], latest.TimestampMs()-1)
+		if err != nil || before.Suite() != suite || after.Suite() != suite {
+			t.Errorf("%v: %v, %v, %v", suite, before, after, err)
+		}
+	}
+}

@@ -11,8 +11,23 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support import GROUP, NETWORK_ID, NOW, ROUND, Handler, Server, answer, as_json, events, leaf, price_event, serve, update
-from touchstone_client import ArgumentError, Policy, Suite, Verifier
+from support import (
+    GROUP,
+    NETWORK_ID,
+    NOW,
+    ROUND,
+    Handler,
+    Server,
+    answer,
+    as_json,
+    events,
+    leaf,
+    network_of_the_environment,
+    price_event,
+    serve,
+    update,
+)
+from touchstone_client import ArgumentError, Pin, Policy, Suite, Verifier
 from touchstone_client.http import AllFailedError, AsyncClient, Client, Interrupted, Update
 
 BOTH = (Suite.ED25519, Suite.SECP256K1_KECCAK)
@@ -170,3 +185,17 @@ def test_only_a_suite_can_be_asked_for(kind: Any, suite: Any) -> None:
 def test_a_verifier_tells_its_suites_in_order() -> None:
     assert verifier([Suite.SECP256K1_KECCAK, Suite.ED25519]).suites == BOTH
     assert verifier([Suite.SECP256K1_KECCAK]).suites == (Suite.SECP256K1_KECCAK,)
+
+
+def test_an_aggregator_gives_every_suite_of_its_network_to_whoever_pins_that_one_alone() -> None:
+    url, path = network_of_the_environment()
+    pin = Pin.load(path)
+    for key in pin.checked_keys():
+        with Client(Verifier(pin.network_id, [key]), [url]) as c:
+            latest = c.latest(pin.feeds)
+            pair = c.around(pin.feeds[0], latest.timestamp_ms - 1)
+            assert [item.suite for item in (latest, *pair)] == [key.suite] * 3
+            with c.watch(pin.feeds[:1]) as watch:
+                event = next(watch)
+            assert isinstance(event, Update)
+            assert event.update.suite is key.suite
