@@ -46,6 +46,17 @@ func NewVerifierHex(networkID, ed25519Key string) (*Verifier, error) {
 // NetworkID is the pinned network.
 func (v *Verifier) NetworkID() [32]byte { return v.networkID }
 
+// Suites is the suites of which a key is pinned, in ascending order.
+func (v *Verifier) Suites() []Suite {
+	var suites []Suite
+	for _, suite := range []Suite{Ed25519, Secp256k1Keccak} {
+		if _, ok := v.key(suite); ok {
+			suites = append(suites, suite)
+		}
+	}
+	return suites
+}
+
 // Verify verifies a binary price update: its form, the network, the group's signature, and the inclusion of every leaf, in this
 // order. The error is an [*Error] with the code of the first that fails.
 func (v *Verifier) Verify(data []byte) (*VerifiedUpdate, error) {

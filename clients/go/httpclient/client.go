@@ -27,6 +27,9 @@ type Config struct {
 	Verifier *touchstone.Verifier
 	// Endpoints are base URLs of aggregators, such as https://prices.example.org.
 	Endpoints []string
+	// Suite asks for updates signed in it, and takes no others. By default any pinned suite will do: endpoints answer in the
+	// network's first one, and a client whose verifier lacks an Ed25519 key asks for what it has.
+	Suite touchstone.Suite
 	// Timeout is how long one endpoint may take for a whole answer; 5 s by default.
 	Timeout time.Duration
 	// ConnectTimeout is how long a connection may take; 2 s by default.
@@ -55,18 +58,39 @@ func New(config Config) (*Client, error) {
 	if config.Timeout < 0 || config.ConnectTimeout < 0 || config.BodyLimit < 0 {
 		return nil, answerError("config", "times and limits must be above 0")
 	}
+	var err error
+	if config.Suite, err = suiteToAsk(config); err != nil {
+		return nil, err
+	}
 	config.Timeout = orDefault(config.Timeout, 5*time.Second)
 	config.ConnectTimeout = orDefault(config.ConnectTimeout, 2*time.Second)
 	config.BodyLimit = orDefault(config.BodyLimit, 8<<20)
 	endpoints := make([]string, len(config.Endpoints))
 	for i, text := range config.Endpoints {
-		var err error
 		if endpoints[i], err = baseURL(text); err != nil {
 			return nil, err
 		}
 	}
 	config.Endpoints = endpoints
 	return &Client{config: config, http: newHTTP(config)}, nil
+}
+
+// suiteToAsk is the suite to ask for by name, and 0 if requests need none: endpoints answer in the network's first one then.
+func suiteToAsk(config Config) (touchstone.Suite, error) {
+	if config.Suite != 0 {
+		if _, err := touchstone.ParseSuite(config.Suite.String()); err != nil {
+			return 0, answerError("config", "%v is not known", config.Suite)
+		}
+		return config.Suite, nil
+	}
+	suites := config.Verifier.Suites()
+	if len(suites) == 0 {
+		return 0, answerError("config", "the verifier has no group key: make it by NewVerifier")
+	}
+	if suites[0] == touchstone.Ed25519 {
+		return 0, nil
+	}
+	return suites[0], nil
 }
 
 func orDefault[T int64 | time.Duration](value, otherwise T) T {
@@ -118,7 +142,7 @@ func (c *Client) Around(ctx context.Context, feed touchstone.Feed, instantMs uin
 	if err := checkFeeds(feeds); err != nil {
 		return nil, nil, err
 	}
-	path := fmt.Sprintf("/v1/feeds/%s/at?timestamp_ms=%d", feed, instantMs)
+	path := c.inSuite(fmt.Sprintf("/v1/feeds/%s/at?timestamp_ms=%d", feed, instantMs))
 	err = c.first(ctx, func(ctx context.Context, base string) error {
 		var answer struct{ Before, After *updateJSON }
 		if err := c.getJSON(ctx, base+path, &answer); err != nil {
@@ -155,6 +179,7 @@ func (c *Client) latest(ctx context.Context, feeds []touchstone.Feed, use func(*
 		}
 		path = "/v1/updates/latest?feeds=" + strings.Join(names, ",")
 	}
+	path = c.inSuite(path)
 	return c.first(ctx, func(ctx context.Context, base string) error {
 		var answer updateJSON
 		if err := c.getJSON(ctx, base+path, &answer); err != nil {
@@ -166,6 +191,17 @@ func (c *Client) latest(ctx context.Context, feeds []touchstone.Feed, use func(*
 		}
 		return use(update)
 	})
+}
+
+// inSuite is the path that asks for the suite that is wanted, if there is one.
+func (c *Client) inSuite(path string) string {
+	switch {
+	case c.config.Suite == 0:
+		return path
+	case strings.Contains(path, "?"):
+		return path + "&suite=" + c.config.Suite.String()
+	}
+	return path + "?suite=" + c.config.Suite.String()
 }
 
 func checkFeeds(feeds []touchstone.Feed) error {
@@ -222,7 +258,7 @@ func (c *Client) getJSON(ctx context.Context, target string, into any) error {
 	return nil
 }
 
-// accept verifies an update and checks that every feed that was asked for is in it.
+// accept verifies an update and checks that it is in the suite, and holds every feed, that was asked for.
 func (c *Client) accept(answer *updateJSON, feeds []touchstone.Feed) (*touchstone.VerifiedUpdate, error) {
 	// The decoder skips line ends.
 	if answer == nil || answer.Update == nil || strings.ContainsAny(*answer.Update, "\r\n") {
@@ -235,6 +271,9 @@ func (c *Client) accept(answer *updateJSON, feeds []touchstone.Feed) (*touchston
 	update, err := c.config.Verifier.Verify(data)
 	if err != nil {
 		return nil, err
+	}
+	if asked := c.config.Suite; asked != 0 && update.Suite() != asked {
+		return nil, answerError("other-suite", "asked for a signature in %v, got one in %v", asked, update.Suite())
 	}
 	for _, feed := range feeds {
 		if _, ok := update.Status(feed); !ok {

@@ -346,6 +346,17 @@ func TestRedirectsAreFollowedAndWhatComesIsVerified(t *testing.T) {
 	}
 }
 
+func TestThreeRedirectsAreFollowedAndNoFourth(t *testing.T) {
+	url := serve(t, answer(good))
+	for _, want := range []string{"", "", "", "transport"} {
+		url = serve(t, redirect(url))
+		_, err := newClient(t, url).Price(context.Background(), "BTC-USD", fresh)
+		if touchstone.Code(err) != want {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestARedirectFromHTTPSToHTTPIsNotFollowed(t *testing.T) {
 	server := httptest.NewUnstartedServer(redirect(serve(t, answer(good))))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)

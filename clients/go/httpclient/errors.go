@@ -17,7 +17,7 @@ type AnswerError struct {
 	cause  error
 }
 
-// Code is a stable name: transport, too-long, malformed, other-feed, no-next-yet; of an HTTP error the endpoint's own, or http.
+// Code is a stable name: transport, too-long, malformed, other-feed, other-suite, no-next-yet; of an HTTP error the endpoint's own, or http.
 func (e *AnswerError) Code() string { return e.code }
 
 // Error is meant for people and may change.

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -159,6 +161,18 @@ def pin(suites: Sequence[Suite] = tuple(Suite), **changes: Any) -> dict[str, Any
     """A pin of such a network."""
     manifest, record = epoch(suites, **changes)
     return {"genesis_manifest": manifest, "genesis_record": record}
+
+
+def network_of_the_environment() -> tuple[str, str]:
+    """Return the URL of the aggregator and the path of the pin that the environment names, or skip the test."""
+    names = ("TOUCHSTONE_URL", "TOUCHSTONE_PIN")
+    url, pin = (os.environ.get(name, "") for name in names)
+    if not (url and pin):
+        text = f"set {' and '.join(names)} to try a network that runs"
+        if "all" in os.environ.get("TOUCHSTONE_REQUIRE", ""):
+            pytest.fail(text)
+        pytest.skip(text)
+    return url, pin
 
 
 def as_json(data: bytes) -> bytes:

@@ -264,6 +264,20 @@ def test_a_redirect_is_followed_and_what_comes_is_verified() -> None:
         assert failed.value.code == "bad-signature"
 
 
+def test_three_redirects_are_followed_and_no_fourth() -> None:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(serve(GOOD))
+        codes = []
+        for _ in range(4):
+            server = stack.enter_context(serve(redirect(server.url)))
+            c = stack.enter_context(client(server))
+            try:
+                codes.append(str(c.price("BTC-USD", FRESH).round))
+            except AllFailedError as error:
+                codes.append(error.code)
+    assert codes == [str(ROUND)] * 3 + ["transport"]
+
+
 def test_a_redirect_from_https_to_http_is_not_followed(tmp_path: Path) -> None:
     server_tls, client_tls = self_signed(tmp_path)
     with serve(GOOD) as good, serve(redirect(good.url), server_tls) as server:

@@ -9,14 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import support
 from touchstone_client import Pin
 from touchstone_client.policy import now_ms
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-NEEDED = ("TOUCHSTONE_URL", "TOUCHSTONE_PIN")
 
 
 def example() -> str:
@@ -50,10 +47,4 @@ def test_the_example_runs_against_a_made_up_network(tmp_path: Path) -> None:
 
 
 def test_the_example_runs_against_the_network_of_the_environment() -> None:
-    missing = [name for name in NEEDED if not os.environ.get(name)]
-    if missing:
-        text = f"set {' and '.join(missing)} to run the README's example against a network"
-        if "all" in os.environ.get("TOUCHSTONE_REQUIRE", ""):
-            pytest.fail(text)
-        pytest.skip(text)
-    run(os.environ["TOUCHSTONE_URL"], os.environ["TOUCHSTONE_PIN"])
+    run(*support.network_of_the_environment())

@@ -31,7 +31,11 @@ export type PolicyCode =
 
 /** Why a pin or a group key is refused. */
 export type PinCode =
-  "bad-pin" | "bad-group-key" | "unsupported-suite" | "bad-epoch-signature" | "bad-member-signature";
+  | "bad-pin"
+  | "bad-group-key"
+  | "unsupported-suite"
+  | "bad-epoch-signature"
+  | "bad-member-signature";
 
 /**
  * Every error of this package. Its `code` is stable and the same in every client of the project. Each class has its `name`

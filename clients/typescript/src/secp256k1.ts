@@ -7,7 +7,6 @@ import { keccak256 } from "./keccak.js";
 // z * G = R + c * P, where c is hash_to_field of RFC 9380 over `compress(R) | compress(P) | message`.
 
 const { Point } = secp256k1;
-type Point = InstanceType<typeof Point>;
 const PRIME = Point.Fp.ORDER;
 const ORDER = Point.Fn.ORDER;
 

@@ -1,18 +1,48 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
-import { Client, Pin, Verifier } from "../src/index.js";
+import { test, type TestContext } from "node:test";
+import { Client, Pin, type SuiteName, Verifier } from "../src/index.js";
 import { codeOf } from "./support/errors.js";
 import { required } from "./support/files.js";
 
-test("an aggregator of a running network is understood", async (t) => {
+/** The aggregator and the pin that the environment names; without them the test is skipped. */
+function network(t: TestContext): { url: string; pin: Pin } | undefined {
   const { TOUCHSTONE_URL: url, TOUCHSTONE_PIN: path } = process.env;
-  if (!url || !path) {
-    assert.ok(!required(), "TOUCHSTONE_URL and TOUCHSTONE_PIN name no aggregator, and TOUCHSTONE_REQUIRE wants one");
-    t.skip("TOUCHSTONE_URL and TOUCHSTONE_PIN name no aggregator");
-    return;
+  if (url && path) return { url, pin: Pin.read(readFileSync(path)) };
+  assert.ok(!required(), "TOUCHSTONE_URL and TOUCHSTONE_PIN name no aggregator, and TOUCHSTONE_REQUIRE wants one");
+  t.skip("TOUCHSTONE_URL and TOUCHSTONE_PIN name no aggregator");
+  return undefined;
+}
+
+test("an aggregator gives every suite of its network to whoever pins that one alone", async (t) => {
+  const named = network(t);
+  if (named === undefined) return;
+  const { url, pin } = named;
+  const feed = pin.feeds[0] ?? assert.fail("a network has feeds");
+  for (const [suite, key] of pin.groupKeys) {
+    const verifier = new Verifier({ networkId: pin.networkId, groupKeys: { [suite]: key } });
+    const client = new Client({ verifier, endpoints: [url] });
+    const update = await client.latest(pin.feeds);
+    assert.equal(update.suite, suite);
+    const pair = await client.around(feed, update.timestampMs - 1n);
+    assert.deepEqual([pair.before.suite, pair.after.suite], [suite, suite]);
+    for await (const event of client.watch([feed])) {
+      assert.ok(event.type === "update", event.type === "interrupted" ? event.error.message : event.type);
+      assert.equal(event.update.suite, suite);
+      break;
+    }
   }
-  const pin = Pin.read(readFileSync(path));
+  const lacking = (["ed25519", "secp256k1-keccak"] satisfies SuiteName[]).filter((suite) => !pin.groupKeys.has(suite));
+  for (const suite of lacking) {
+    const client = new Client({ verifier: Verifier.fromPin(pin), endpoints: [url], suite });
+    assert.equal(await codeOf(() => client.latest(pin.feeds)), "invalid-query");
+  }
+});
+
+test("an aggregator of a running network is understood", async (t) => {
+  const named = network(t);
+  if (named === undefined) return;
+  const { url, pin } = named;
   pin.checkMembers();
   const verifier = Verifier.fromPin(pin);
   const client = new Client({ verifier, endpoints: ["http://127.0.0.1:9", url] });

@@ -128,6 +128,11 @@ class Verifier:
         """The pinned network."""
         return self._network_id
 
+    @property
+    def suites(self) -> tuple[Suite, ...]:
+        """The suites of which a key is pinned, in ascending order."""
+        return tuple(sorted(self._keys, key=lambda suite: suite.byte))
+
     def verify(self, data: bytes | bytearray | memoryview) -> VerifiedUpdate:
         """Verify a binary price update: its form, the network, the group's signature, and the inclusion of every leaf.
 

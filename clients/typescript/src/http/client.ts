@@ -1,6 +1,7 @@
 import { type Bracket, verifyAt } from "../bracket.js";
 import { ConfigError, TouchstoneError } from "../errors.js";
 import { type Conditions, type FreshPolicy, readPolicy } from "../policy.js";
+import type { SuiteName } from "../suite.js";
 import { readUint, type Uint } from "../uint.js";
 import type { VerifiedPrice } from "../verified-price.js";
 import type { VerifiedUpdate } from "../verified-update.js";
@@ -8,6 +9,7 @@ import { Verifier } from "../verifier.js";
 import { readUpdateField, transportError } from "./answer.js";
 import { type Fetch, getObject, readBaseUrl, readFeeds } from "./endpoint.js";
 import { AllFailedError, AnswerError, type EndpointError } from "./errors.js";
+import { inSuite, suiteToAsk, verifyIn } from "./suite.js";
 import { within } from "./timer.js";
 import { watch, type WatchEvent, type WatchOptions } from "./watch.js";
 
@@ -17,6 +19,11 @@ export interface ClientOptions {
   readonly verifier: Verifier;
   /** Aggregators by their base URLs, such as `https://prices.example.org` or `http://127.0.0.1:8080`. */
   readonly endpoints: readonly string[];
+  /**
+   * Asks for updates signed in this suite, and takes no others. By default any pinned suite will do: endpoints answer in the
+   * network's first one, and a client whose verifier lacks an Ed25519 key asks for what it has.
+   */
+  readonly suite?: SuiteName | undefined;
   /** How long one endpoint may take for a whole answer; 5 s by default. */
   readonly timeoutMs?: number | undefined;
   /** The longest answer that is read, in bytes after decompression; 8 MiB by default. */
@@ -57,6 +64,7 @@ export class Client {
   readonly verifier: Verifier;
   /** The endpoints' base URLs. */
   readonly endpoints: readonly string[];
+  readonly #suite: SuiteName | undefined;
   readonly #timeoutMs: number;
   readonly #bodyLimit: number;
   readonly #silenceMs: number;
@@ -69,6 +77,7 @@ export class Client {
     this.verifier = options.verifier;
     this.endpoints = Object.freeze(options.endpoints.map(readBaseUrl));
     if (this.endpoints.length === 0) throw new ConfigError("no endpoint: give at least one");
+    this.#suite = suiteToAsk(this.verifier, options.suite);
     this.#timeoutMs = positive(options.timeoutMs ?? 5_000, "timeoutMs");
     this.#bodyLimit = positive(options.bodyLimit ?? 8 * 1024 * 1024, "bodyLimit");
     this.#silenceMs = positive(options.silenceMs ?? 45_000, "silenceMs");
@@ -147,6 +156,7 @@ export class Client {
     return watch({
       fetch: this.#fetch,
       verifier: this.verifier,
+      suite: this.#suite,
       endpoint: (attempt) => this.endpoints[(this.#preferred + attempt) % this.endpoints.length] ?? "",
       feeds: asked,
       after,
@@ -179,12 +189,13 @@ export class Client {
 
   async #latest(base: string, feeds: readonly string[], signal: AbortSignal): Promise<VerifiedUpdate> {
     const path = feeds.length === 1 ? `v1/feeds/${feeds[0]}/latest` : `v1/updates/latest?feeds=${feeds.join()}`;
-    const answer = await getObject(this.#fetch, base + path, this.#bodyLimit, signal);
+    const url = inSuite(base + path, this.#suite);
+    const answer = await getObject(this.#fetch, url, this.#bodyLimit, signal);
     return this.#accept(answer, feeds);
   }
 
   async #around(base: string, feeds: readonly string[], instant: bigint, signal: AbortSignal): Promise<Around> {
-    const url = `${base}v1/feeds/${feeds[0]}/at?timestamp_ms=${instant}`;
+    const url = inSuite(`${base}v1/feeds/${feeds[0]}/at?timestamp_ms=${instant}`, this.#suite);
     const answer = await getObject(this.#fetch, url, this.#bodyLimit, signal);
     const before = await this.#accept(answer["before"], feeds);
     if (answer["after"] === null || answer["after"] === undefined) {
@@ -197,7 +208,7 @@ export class Client {
 
   /** Verifies an answer's update and checks that every feed that was asked for is in it. */
   async #accept(answer: unknown, feeds: readonly string[]): Promise<VerifiedUpdate> {
-    const update = await this.verifier.verifyAsync(readUpdateField(answer));
+    const update = await verifyIn(this.verifier, this.#suite, readUpdateField(answer));
     const missing = feeds.find((feed) => !update.feeds.includes(feed));
     if (missing !== undefined) {
       throw new AnswerError("other-feed", `asked for ${missing}, the answer does not hold it`);

@@ -33,7 +33,10 @@ export function readFeeds(feeds: readonly string[]): readonly string[] {
   return unique;
 }
 
-/** What every request has in common. An endpoint is where the caller said, so that redirects are errors. */
+/**
+ * What every request has in common. Redirects are errors: a browser's `fetch` follows up to twenty of them, to anywhere, or
+ * none, and lets nobody count them or see where they lead. Node's could be counted, but the client does the same everywhere.
+ */
 export function request(accept: string, signal: AbortSignal): RequestInit & { headers: Record<string, string> } {
   return { headers: { accept }, signal, redirect: "error", credentials: "omit", referrerPolicy: "no-referrer" };
 }

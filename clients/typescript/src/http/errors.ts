@@ -6,7 +6,7 @@ export class AnswerError extends TouchstoneError {
   readonly status: number | undefined;
 
   /**
-   * @param code - `transport`, `too-long`, `malformed`, `other-feed`, `no-next-yet`, or the code of an HTTP problem
+   * @param code - `transport`, `too-long`, `malformed`, `other-feed`, `other-suite`, `no-next-yet`, or the code of an HTTP problem
    */
   constructor(code: string, message: string, options?: ErrorOptions & { readonly status?: number }) {
     super(code, message, options);

@@ -1,4 +1,5 @@
 import { TouchstoneError } from "../errors.js";
+import type { SuiteName } from "../suite.js";
 import type { Uint } from "../uint.js";
 import type { VerifiedUpdate } from "../verified-update.js";
 import type { Verifier } from "../verifier.js";
@@ -6,6 +7,7 @@ import { malformed, readObject, readUpdateField, refuseStatus, shown, transportE
 import { type Fetch, request } from "./endpoint.js";
 import { AnswerError } from "./errors.js";
 import { EventParser, type ServerEvent } from "./sse.js";
+import { inSuite, verifyIn } from "./suite.js";
 import { pause, within } from "./timer.js";
 
 const BACKOFF_FIRST_MS = 250;
@@ -41,6 +43,8 @@ export type WatchEvent =
 export interface WatchSource {
   readonly fetch: Fetch;
   readonly verifier: Verifier;
+  /** The suite to ask for by name. */
+  readonly suite: SuiteName | undefined;
   /** Base URL of the endpoint to use at the n-th attempt, from 0. */
   readonly endpoint: (attempt: number) => string;
   readonly feeds: readonly string[];
@@ -88,7 +92,7 @@ async function* connection(source: WatchSource, endpoint: string, after: bigint 
   const controller = new AbortController();
   const headers: Record<string, string> = after === undefined ? {} : { "last-event-id": after.toString() };
   const init = request("text/event-stream", controller.signal);
-  const url = `${endpoint}v1/stream?feeds=${source.feeds.join()}`;
+  const url = inSuite(`${endpoint}v1/stream?feeds=${source.feeds.join()}`, source.suite);
   try {
     const response = await within(source.timeoutMs, "no answer in time", signal, async () => {
       const opened = await source.fetch(url, { ...init, cache: "no-store", headers: { ...init.headers, ...headers } });
@@ -129,11 +133,11 @@ async function take(
 }
 
 async function takePrice(
-  { verifier, feeds, after }: WatchSource,
+  { verifier, suite, feeds, after }: WatchSource,
   seen: Map<string, bigint>,
   event: ServerEvent,
 ): Promise<WatchEvent | undefined> {
-  const update = await verifier.verifyAsync(readUpdateField(readObject(event.data)));
+  const update = await verifyIn(verifier, suite, readUpdateField(readObject(event.data)));
   const asked = update.feeds.filter((feed) => feeds.includes(feed));
   if (asked.length === 0) {
     throw new AnswerError("other-feed", `asked for ${feeds.join()}, the answer does not hold them`);

@@ -97,6 +97,12 @@ export function secpKey(scalar: bigint = SCALAR): Uint8Array {
   return secp256k1.Point.BASE.multiply(scalar).toBytes(true);
 }
 
+/** The vectors' group key, and one of the other suite that {@link update} signs with. */
+export const GROUP_KEYS: Readonly<Record<SuiteName, Uint8Array>> = {
+  ed25519: ed25519.getPublicKey(SECRET),
+  "secp256k1-keccak": secpKey(),
+};
+
 /** A price update, signed by the vectors' group key unless said otherwise. */
 export function update(fields: UpdateFields): Uint8Array {
   const { leaves, round = ROUND, timestampMs = NOW, suite: name = "ed25519" } = fields;

@@ -18,6 +18,7 @@ from touchstone_client.http._errors import AllFailedError, AnswerError, Endpoint
 from touchstone_client.http._transport import Transport, base_url
 from touchstone_client.http._watch import AsyncWatch
 from touchstone_client.policy import Policy, VerifiedPrice, verify_at
+from touchstone_client.suite import Suite
 from touchstone_client.verifier import VerifiedUpdate, Verifier
 
 T = TypeVar("T")
@@ -36,6 +37,8 @@ class AsyncClient:
     about what was asked.
 
     :param endpoints: base URLs of aggregators, such as ``https://prices.example.org``.
+    :param suite: asks for updates signed in this suite, and takes no others. By default any pinned suite will do: endpoints
+        answer in the network's first one, and a client whose verifier lacks an Ed25519 key asks for what it has.
     :param timeout: how long one endpoint may take for a whole answer, in seconds.
     :param connect_timeout: how long a connection may take, in seconds.
     :param body_limit: the longest answer that is read, in bytes.
@@ -48,6 +51,7 @@ class AsyncClient:
         verifier: Verifier,
         endpoints: Sequence[str],
         *,
+        suite: Suite | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         connect_timeout: float = DEFAULT_CONNECT_TIMEOUT,
         body_limit: int = DEFAULT_BODY_LIMIT,
@@ -58,8 +62,11 @@ class AsyncClient:
             raise ArgumentError("config", "endpoints: give a list of at least one URL")
         if min(timeout, connect_timeout, body_limit, silence) <= 0:
             raise ArgumentError("config", "timeouts and body_limit must be above 0")
+        if not isinstance(suite, Suite | None):
+            raise ArgumentError("config", "suite: must be a Suite")
         self._endpoints = [base_url(text) for text in endpoints]
         self._verifier = verifier
+        self._suite = _suite_to_ask(verifier) if suite is None else suite
         self._timeout = timeout
         self._silence = silence
         self._preferred = 0
@@ -115,8 +122,8 @@ class AsyncClient:
         names = _feed_list([feed])
 
         async def ask(base: str) -> tuple[VerifiedUpdate, VerifiedUpdate]:
-            body = await self._transport.get(f"{base}v1/feeds/{feed}/at?timestamp_ms={instant_ms:d}")
-            answer = read_object(body)
+            url = self._in_suite(f"{base}v1/feeds/{feed}/at?timestamp_ms={instant_ms:d}")
+            answer = read_object(await self._transport.get(url))
             before = self._accept(update_of(answer.get("before")), names)
             if answer.get("after") is None:
                 raise AnswerError("no-next-yet", "no update after this instant has been signed yet: ask again in a moment")
@@ -164,11 +171,18 @@ class AsyncClient:
 
     async def _latest_from(self, base: str, feeds: Sequence[str]) -> VerifiedUpdate:
         path = f"v1/feeds/{feeds[0]}/latest" if len(feeds) == 1 else f"v1/updates/latest?feeds={','.join(feeds)}"
-        return self._accept(update_of(read_object(await self._transport.get(base + path))), feeds)
+        answer = read_object(await self._transport.get(self._in_suite(base + path)))
+        return self._accept(update_of(answer), feeds)
+
+    def _in_suite(self, url: str) -> str:
+        """Return the URL that asks for the suite that is wanted, if there is one."""
+        return url if self._suite is None else f"{url}{'&' if '?' in url else '?'}suite={self._suite}"
 
     def _accept(self, data: bytes, feeds: Sequence[str]) -> VerifiedUpdate:
-        """Verify bytes and check that every feed that was asked for is in them."""
+        """Verify bytes and check that they are in the suite, and hold every feed, that was asked for."""
         update = self._verifier.verify(data)
+        if self._suite not in (None, update.suite):
+            raise AnswerError("other-suite", f"asked for a signature in {self._suite}, got one in {update.suite}")
         for feed in feeds:
             if update.status(feed) is None:
                 raise AnswerError("other-feed", f"asked for {feed}, the answer does not hold it")
@@ -182,7 +196,14 @@ class AsyncClient:
         headers = {"accept": "text/event-stream"}
         if after is not None:
             headers["last-event-id"] = str(after)
-        return await self._within_timeout(self._transport.open(f"{base}v1/stream?feeds={','.join(feeds)}", headers))
+        url = self._in_suite(f"{base}v1/stream?feeds={','.join(feeds)}")
+        return await self._within_timeout(self._transport.open(url, headers))
+
+
+def _suite_to_ask(verifier: Verifier) -> Suite | None:
+    """Return the lowest pinned suite, unless it is Ed25519: endpoints answer in the network's first one by themselves."""
+    lowest = verifier.suites[0]
+    return None if lowest is Suite.ED25519 else lowest
 
 
 def _feed_list(feeds: Iterable[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from touchstone_client.errors import ArgumentError
 from touchstone_client.http import _async
 from touchstone_client.http._watch import AsyncWatch, WatchEvent
 from touchstone_client.policy import Policy, VerifiedPrice
+from touchstone_client.suite import Suite
 from touchstone_client.verifier import VerifiedUpdate, Verifier
 
 T = TypeVar("T")
@@ -86,6 +87,7 @@ class Client:
         verifier: Verifier,
         endpoints: Sequence[str],
         *,
+        suite: Suite | None = None,
         timeout: float = _async.DEFAULT_TIMEOUT,
         connect_timeout: float = _async.DEFAULT_CONNECT_TIMEOUT,
         body_limit: int = _async.DEFAULT_BODY_LIMIT,
@@ -95,6 +97,7 @@ class Client:
         self._client = _async.AsyncClient(
             verifier,
             endpoints,
+            suite=suite,
             timeout=timeout,
             connect_timeout=connect_timeout,
             body_limit=body_limit,
