@@ -76,7 +76,7 @@ fn suites_default() -> Vec<Suite> {
 /// What is asked for, in ascending order.
 ///
 /// # Errors
-/// A suite that is named twice, or a list without Ed25519, in which price updates are served.
+/// A suite that is named twice.
 fn suites(asked: &[Suite]) -> anyhow::Result<Vec<Suite>> {
     if asked.is_empty() {
         return Ok(suites_default());
@@ -87,10 +87,6 @@ fn suites(asked: &[Suite]) -> anyhow::Result<Vec<Suite>> {
     anyhow::ensure!(
         suites.len() == asked.len(),
         "--suites: a suite is named twice"
-    );
-    anyhow::ensure!(
-        suites.contains(&Suite::Ed25519),
-        "--suites: must include ed25519, the suite of the price updates that are served"
     );
     Ok(suites)
 }
