@@ -109,7 +109,7 @@ mod tests {
             let Some((name, rest)) = line.trim().split_once(" = ") else {
                 continue;
             };
-            let number = rest.split(',').next().unwrap();
+            let number = rest.split([',', ' ']).next().unwrap();
             let name = name.strip_prefix("TOUCHSTONE_").unwrap();
             shown.push((name.to_lowercase().replace('_', "-"), number.to_owned()));
         }
