@@ -114,7 +114,7 @@ fn layout(len: usize) -> Option<Layout> {
 
 /// Memory for the host's arguments and results, aligned to 16 bytes; null if there is none.
 #[unsafe(no_mangle)]
-pub extern "C" fn touchstone_alloc(len: usize) -> *mut u8 {
+pub(crate) extern "C" fn touchstone_alloc(len: usize) -> *mut u8 {
     // SAFETY: the size is not 0.
     layout(len).map_or(ptr::null_mut(), |layout| unsafe { alloc(layout) })
 }
@@ -124,7 +124,7 @@ pub extern "C" fn touchstone_alloc(len: usize) -> *mut u8 {
 /// # Safety
 /// It came from [`touchstone_alloc`] with the same length, and is not used again.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn touchstone_dealloc(block: *mut u8, len: usize) {
+pub(crate) unsafe extern "C" fn touchstone_dealloc(block: *mut u8, len: usize) {
     if let Some(layout) = layout(len).filter(|_| !block.is_null()) {
         // SAFETY: the caller's promise.
         unsafe { dealloc(block, layout) };
