@@ -75,10 +75,6 @@ impl RawPolicy {
 }
 
 /// The code of a refusal.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "handed to map_err, which gives it by value"
-)]
 pub(crate) fn refused(error: PolicyError) -> Code {
     Code::of(error.code())
 }

@@ -169,6 +169,12 @@ mod tests {
         ] {
             assert_eq!(I128::from(value).value(), value);
         }
-        assert_eq!(I128::from(-1), I128 { low: u64::MAX, high: -1 });
+        assert_eq!(
+            I128::from(-1),
+            I128 {
+                low: u64::MAX,
+                high: -1
+            }
+        );
     }
 }

@@ -25,8 +25,8 @@ fn folder() -> TempDir {
 /// A test program of `tests/c`, compiled.
 fn program(compiler: &Compiler, name: &str, flags: &[&str], folder: &Path) -> PathBuf {
     let out = folder.join(name);
-    let sources = [&format!("{name}.c"), "check.c", "json.c"]
-        .map(|source| package("tests/c").join(source));
+    let sources =
+        [&format!("{name}.c"), "check.c", "json.c"].map(|source| package("tests/c").join(source));
     compiler.build(&sources, flags, &out);
     out
 }
@@ -42,7 +42,9 @@ fn sanitizes(compiler: &Compiler, folder: &Path) -> bool {
 
 #[test]
 fn every_vector_and_every_edge_holds_in_c() {
-    let Some(compiler) = Compiler::c() else { return };
+    let Some(compiler) = Compiler::c() else {
+        return;
+    };
     let folder = folder();
     let all = vectors();
     let vectors = program(&compiler, "vectors", &[], folder.path());
@@ -64,40 +66,56 @@ fn every_vector_and_every_edge_holds_in_c() {
 
 #[test]
 fn every_vector_and_every_edge_holds_under_sanitizers() {
-    let Some(compiler) = Compiler::c() else { return };
+    let Some(compiler) = Compiler::c() else {
+        return;
+    };
     let folder = folder();
     if !sanitizes(&compiler, folder.path()) {
         return skip("the C compiler has no sanitizers");
     }
     let flags = [SANITIZE, "-fno-sanitize-recover=all"];
     let all = vectors();
-    say(&program(&compiler, "vectors", &flags, folder.path()), &[&all]);
+    say(
+        &program(&compiler, "vectors", &flags, folder.path()),
+        &[&all],
+    );
     let edge = program(&compiler, "edge", &flags, folder.path());
     say(&edge, &[all.as_os_str(), "1".as_ref(), "7".as_ref()]);
 }
 
 #[test]
 fn a_test_program_can_fail() {
-    let Some(compiler) = Compiler::c() else { return };
+    let Some(compiler) = Compiler::c() else {
+        return;
+    };
     let folder = folder();
     let vectors = program(&compiler, "vectors", &[], folder.path());
     let copy = folder.path().join("copy/update/valid");
     fs::create_dir_all(&copy).expect("a folder");
     let name = "update/valid/tree-00012-middle.json";
     let text = fs::read_to_string(support::toolchain::vectors().join(name)).expect("a vector");
-    let arguments = [folder.path().join("copy").into_os_string(), "updates".into()];
+    let arguments = [
+        folder.path().join("copy").into_os_string(),
+        "updates".into(),
+    ];
     fs::write(copy.join("one.json"), &text).expect("a file");
     say(&vectors, &arguments);
     // A digit of a price that nobody signed.
     let (before, after) = text.split_once("\"price\": \"").expect("a price");
     let wrong = format!("{before}\"price\": \"9{after}");
     fs::write(copy.join("one.json"), wrong).expect("a file");
-    assert!(!output(Command::new(&vectors).args(&arguments)).status.success());
+    assert!(
+        !output(Command::new(&vectors).args(&arguments))
+            .status
+            .success()
+    );
 }
 
 #[test]
 fn what_a_committee_signs_here_is_verified_in_c() {
-    let Some(compiler) = Compiler::c() else { return };
+    let Some(compiler) = Compiler::c() else {
+        return;
+    };
     let seed = 4;
     println!("seed {seed}");
     let folder = folder();
@@ -117,12 +135,18 @@ fn what_a_committee_signs_here_is_verified_in_c() {
 
 #[test]
 fn the_header_is_cpp_and_the_library_links_there() {
-    let Some(compiler) = Compiler::cxx() else { return };
+    let Some(compiler) = Compiler::cxx() else {
+        return;
+    };
     let folder = folder();
     let out = folder.path().join("header");
     // Twice, for inline functions must not clash between files.
     let sources = ["header.cpp", "header_again.cpp"];
-    compiler.build(&sources.map(|name| package("tests/c").join(name)), &[], &out);
+    compiler.build(
+        &sources.map(|name| package("tests/c").join(name)),
+        &[],
+        &out,
+    );
     let files = inputs(folder.path());
     assert_eq!(run(Command::new(out).args(&files)), "67123.45000100\n");
 }
@@ -141,7 +165,9 @@ fn inputs(folder: &Path) -> [PathBuf; 2] {
 
 #[test]
 fn the_five_lines_of_the_readme_work() {
-    let Some(compiler) = Compiler::c() else { return };
+    let Some(compiler) = Compiler::c() else {
+        return;
+    };
     let readme = fs::read_to_string(package("README.md")).expect("a README");
     let (_, lines) = readme.split_once("```c\n").expect("an example");
     let (lines, _) = lines.split_once("```").expect("its end");
@@ -160,14 +186,15 @@ fn the_five_lines_of_the_readme_work() {
 
 #[test]
 fn the_example_program_works() {
-    let Some(compiler) = Compiler::c() else { return };
+    let Some(compiler) = Compiler::c() else {
+        return;
+    };
     let folder = folder();
     let out = folder.path().join("price");
     compiler.build(&[package("examples/price.c")], &[], &out);
     let [pin, update] = inputs(folder.path());
-    let price = |feed: &str, age: &str| {
-        output(Command::new(&out).args([&pin, &update]).args([feed, age]))
-    };
+    let price =
+        |feed: &str, age: &str| output(Command::new(&out).args([&pin, &update]).args([feed, age]));
     // The vectors' time and today's clock: only an age without end accepts it, and a round ahead of the clock nothing.
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
@@ -176,7 +203,10 @@ fn the_example_program_works() {
         let got = price("BTC-USD", "18446744073709551615");
         assert!(got.status.success(), "{got:?}");
         let text = String::from_utf8_lossy(&got.stdout);
-        assert!(text.starts_with("BTC-USD 67123.45000100 (67123.45000100 to 67123.45000200)"), "{text}");
+        assert!(
+            text.starts_with("BTC-USD 67123.45000100 (67123.45000100 to 67123.45000200)"),
+            "{text}"
+        );
         let got = price("BTC-USD", "10000");
         assert_eq!(String::from_utf8_lossy(&got.stderr), "BTC-USD: too-old\n");
     }
@@ -189,7 +219,9 @@ fn the_example_program_works() {
 #[test]
 #[cfg(target_os = "linux")]
 fn the_shared_library_has_its_name_and_nothing_more_than_the_header() {
-    let Some(compiler) = Compiler::c() else { return };
+    let Some(compiler) = Compiler::c() else {
+        return;
+    };
     let folder = folder();
     let shared = library("libtouchstone.so");
     std::os::unix::fs::symlink(&shared, folder.path().join("libtouchstone.so.1")).expect("a link");
@@ -201,7 +233,9 @@ fn the_shared_library_has_its_name_and_nothing_more_than_the_header() {
     if !has("nm") {
         return skip("nm cannot be started");
     }
-    let exported = run(Command::new("nm").args(["-D", "--defined-only"]).arg(&shared));
+    let exported = run(Command::new("nm")
+        .args(["-D", "--defined-only"])
+        .arg(&shared));
     let mut exported: Vec<&str> = exported
         .lines()
         .filter_map(|line| line.split(' ').nth(2))

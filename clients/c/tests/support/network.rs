@@ -125,8 +125,7 @@ impl Network {
         }
         let size = self.rng.next_u32() % 128;
         let mut mantissa = || {
-            let wide =
-                u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
+            let wide = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
             wide.cast_signed() >> size
         };
         let mut three = [mantissa(), mantissa(), mantissa()];
