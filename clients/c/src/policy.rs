@@ -9,7 +9,7 @@ const FRESH: u32 = 1;
 /// `touchstone_when`: the price at a past instant.
 const AT: u32 = 2;
 
-/// `touchstone_policy`. Every bit pattern is a value; [`RawPolicy::price`] refuses those that say nothing or two things.
+/// `touchstone_policy`. Every bit pattern is a value; those that say nothing, or two things, are refused when it is used.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct RawPolicy {
