@@ -18,7 +18,8 @@
  *              long as none of them is freed while another thread uses it.
  * Pointers     NULL and misaligned pointers are refused (TOUCHSTONE_INVALID_POINTER), but for NULL with a length of 0. A
  *              pointer to anything else than this header asks for is undefined behaviour, as everywhere in C.
- * Panics       A bug inside the library becomes TOUCHSTONE_INTERNAL. Only memory that runs out ends the process.
+ * Panics       A bug inside the library becomes TOUCHSTONE_INTERNAL, and says where on standard error. Only memory that runs
+ *              out ends the process.
  */
 #ifndef TOUCHSTONE_H
 #define TOUCHSTONE_H
@@ -45,7 +46,7 @@ enum touchstone_code {
     TOUCHSTONE_OK = 0,
 
     /* The call is wrong. */
-    TOUCHSTONE_INVALID_ARGUMENT = 1,     /* a policy that says nothing about time, or two things; a length or exponent that cannot be */
+    TOUCHSTONE_INVALID_ARGUMENT = 1,     /* a policy that says nothing about time, or two things; another number out of range */
     TOUCHSTONE_INVALID_POINTER = 2,      /* NULL, or misaligned */
     TOUCHSTONE_BUFFER_TOO_SMALL = 3,     /* the text does not fit */
     TOUCHSTONE_INVALID_FEED_NAME = 4,    /* not BASE-QUOTE, each part 1 to 15 of A-Z 0-9 . */
@@ -88,7 +89,7 @@ enum touchstone_code {
     TOUCHSTONE_NO_PAIR = 68,             /* next is of another network, or not of a later round */
     TOUCHSTONE_NOT_AROUND = 69,          /* the instant does not lie from the update to before next */
     TOUCHSTONE_GAP = 70,                 /* more than max_gap rounds lie between the two */
-    TOUCHSTONE_OTHER_UPDATE = 71         /* reserved: other clients' code for an update that is not the one before the instant */
+    TOUCHSTONE_OTHER_UPDATE = 71         /* reserved: other clients say it of an update that is not the one before the instant */
 };
 
 /* A result's text, such as "too-old"; "unknown" for a number that is no result. Static: never NULL, not to be freed. */
