@@ -1,0 +1,97 @@
+// Compiles contracts/ and writes artifacts/, or compares: `node build.mjs [--check | --input]`.
+//
+// --check   compares artifacts/ byte for byte with what the sources give, and exits 1 at the first difference
+// --input   prints the compiler's standard JSON input, as block explorers take it to verify a deployment
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import solc from "solc";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const artifactsDirectory = join(root, "artifacts");
+
+// Shanghai runs on every chain of the last years. The runs weigh a call against a byte of deployment: prices are read often.
+const settings = {
+  evmVersion: "shanghai",
+  viaIR: true,
+  optimizer: { enabled: true, runs: 1_000_000 },
+  metadata: { bytecodeHash: "ipfs" },
+};
+
+/** Every file below a directory with this ending, by its path from the root. */
+function files(directory, ending) {
+  return readdirSync(join(root, directory), { recursive: true })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => `${directory}/${name.replaceAll("\\", "/")}`)
+    .sort();
+}
+
+function input() {
+  const sources = files("contracts", ".sol").map((path) => [path, { content: readFileSync(join(root, path), "utf8") }]);
+  const outputs = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences", "storageLayout"];
+  return {
+    language: "Solidity",
+    sources: Object.fromEntries(sources),
+    settings: { ...settings, outputSelection: { "*": { "*": outputs } } },
+  };
+}
+
+/** Artifacts by their path, of every contract and interface; libraries are internal and have none of their own. */
+function compile() {
+  const output = JSON.parse(solc.compile(JSON.stringify(input())));
+  // A warning is as bad as an error: nobody reads them otherwise.
+  const complaints = output.errors ?? [];
+  if (complaints.length > 0) {
+    throw new Error(complaints.map((complaint) => complaint.formattedMessage).join("\n"));
+  }
+  const artifacts = new Map();
+  for (const [sourceName, contracts] of Object.entries(output.contracts)) {
+    if (sourceName.includes("/libraries/")) continue;
+    for (const [contractName, contract] of Object.entries(contracts)) {
+      const { bytecode, deployedBytecode } = contract.evm;
+      const artifact = {
+        contractName,
+        sourceName,
+        compiler: { version: solc.version(), settings },
+        abi: contract.abi,
+        bytecode: bytecode.object,
+        deployedBytecode: deployedBytecode.object,
+        // Where the constructor writes its immutables into the code: by syntax tree id, byte offsets.
+        immutableReferences: deployedBytecode.immutableReferences ?? {},
+        storageLayout: contract.storageLayout?.storage ?? [],
+      };
+      artifacts.set(`artifacts/${contractName}.json`, `${JSON.stringify(artifact, null, 2)}\n`);
+    }
+  }
+  return artifacts;
+}
+
+function check(artifacts) {
+  const kept = files("artifacts", ".json");
+  const surplus = kept.filter((path) => !artifacts.has(path));
+  if (surplus.length > 0) throw new Error(`not made from contracts/: ${surplus.join(", ")}`);
+  for (const [path, text] of artifacts) {
+    if (!kept.includes(path)) throw new Error(`${path} is missing`);
+    if (readFileSync(join(root, path), "utf8") !== text) throw new Error(`${path} differs from what contracts/ gives`);
+  }
+}
+
+function write(artifacts) {
+  rmSync(artifactsDirectory, { recursive: true, force: true });
+  mkdirSync(artifactsDirectory, { recursive: true });
+  for (const [path, text] of artifacts) writeFileSync(join(root, path), text);
+}
+
+const mode = process.argv[2];
+if (mode === "--input") {
+  process.stdout.write(`${JSON.stringify(input(), null, 2)}\n`);
+} else {
+  const artifacts = compile();
+  if (mode === "--check") check(artifacts);
+  else write(artifacts);
+  for (const [path, text] of artifacts) {
+    const bytes = JSON.parse(text).deployedBytecode.length / 2;
+    console.log(`${basename(path, ".json")}: ${bytes} bytes of code`);
+  }
+}
