@@ -59,7 +59,7 @@ function compile() {
         deployedBytecode: deployedBytecode.object,
         // Where the constructor writes its immutables into the code: by syntax tree id, byte offsets.
         immutableReferences: deployedBytecode.immutableReferences ?? {},
-        storageLayout: contract.storageLayout?.storage ?? [],
+        storageLayout: (contract.storageLayout?.storage ?? []).map(({ label, slot, offset }) => ({ label, slot, offset })),
       };
       artifacts.set(`artifacts/${contractName}.json`, `${JSON.stringify(artifact, null, 2)}\n`);
     }

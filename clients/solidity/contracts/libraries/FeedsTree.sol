@@ -26,21 +26,19 @@ library FeedsTree {
     /// @param last Index of the last leaf.
     /// @param path Where the proof begins in the calldata: hashes from the leaf's sibling upwards.
     function rootAbove(Leaf leaf, uint256 index, uint256 last, uint256 path) internal view returns (bytes32 root) {
-        bytes4 failed = Sha256Failed.selector;
+        bool ok;
         assembly ("memory-safe") {
-            function hash(m, length, selector) -> digest {
-                let ok := staticcall(gas(), 2, m, length, 0, 32)
-                // A call that fails, or that nobody answers, would leave something else in memory.
-                if iszero(and(ok, eq(returndatasize(), 32))) {
-                    mstore(0, selector)
-                    revert(0, 4)
-                }
+            // Whether the precompile answered: a call that fails, or that nobody answers, leaves something else in memory.
+            function hash(start, length) -> digest, answered {
+                answered := staticcall(gas(), 2, start, length, 0, 32)
+                answered := and(answered, eq(returndatasize(), 32))
                 digest := mload(0)
             }
+            let answered
             let m := mload(0x40)
             mstore8(m, 0)
             calldatacopy(add(m, 1), leaf, 92)
-            root := hash(m, 93, failed)
+            root, ok := hash(m, 93)
             mstore8(m, 1)
             for {} last { last := shr(1, last) } {
                 let right := and(index, 1)
@@ -48,10 +46,12 @@ library FeedsTree {
                     mstore(add(m, add(1, shl(5, right))), root)
                     mstore(add(m, sub(33, shl(5, right))), calldataload(path))
                     path := add(path, 32)
-                    root := hash(m, 65, failed)
+                    root, answered := hash(m, 65)
+                    ok := and(ok, answered)
                 }
                 index := shr(1, index)
             }
         }
+        if (!ok) revert Sha256Failed();
     }
 }

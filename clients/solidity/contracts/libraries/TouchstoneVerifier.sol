@@ -180,18 +180,16 @@ library TouchstoneVerifier {
     /// @notice SHA-256 of the statement's 134 bytes: what the group signs.
     /// @param update At least the 120 bytes up to the signature.
     function statementDigest(bytes calldata update) internal view returns (bytes32 digest) {
-        bytes4 failed = Sha256Failed.selector;
+        bool ok;
         assembly ("memory-safe") {
             let m := mload(0x40)
             mstore(m, MAGIC)
             calldatacopy(add(m, 16), add(update.offset, NETWORK_ID), 118)
-            let ok := staticcall(gas(), 2, m, 134, 0, 32)
-            if iszero(and(ok, eq(returndatasize(), 32))) {
-                mstore(0, failed)
-                revert(0, 4)
-            }
+            ok := staticcall(gas(), 2, m, 134, 0, 32)
+            ok := and(ok, eq(returndatasize(), 32))
             digest := mload(0)
         }
+        if (!ok) revert Sha256Failed();
     }
 
     function _revertInclusion(bytes calldata update, uint256 position) private pure {
