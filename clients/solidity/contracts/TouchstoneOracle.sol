@@ -7,7 +7,8 @@ import {Conditions} from "./libraries/Conditions.sol";
 import {FeedSlot, FeedSlots} from "./libraries/FeedSlot.sol";
 import {FrostSecp256k1} from "./libraries/FrostSecp256k1.sol";
 import {Leaf} from "./libraries/Leaf.sol";
-import {Pin, TouchstoneVerifier, VerifiedUpdate} from "./libraries/TouchstoneVerifier.sol";
+import {TouchstoneVerifier} from "./libraries/TouchstoneVerifier.sol";
+import {VerifiedUpdate} from "./libraries/VerifiedUpdate.sol";
 
 /// @title Prices of one Touchstone network
 /// @notice Stores what the network's group key signed, and nothing else. There is no owner, no pause and no upgrade: network,
@@ -93,23 +94,22 @@ contract TouchstoneOracle is ITouchstoneOracle {
     /// @dev Verifies an update and stores the feeds of which a later round was not stored yet. `last` is what is known of the
     /// last feed that was not.
     function _store(bytes calldata update_) private returns (uint256 stored, uint64 round, uint64 last) {
-        VerifiedUpdate memory verified = TouchstoneVerifier.verify(update_, _pin());
-        round = verified.round;
-        uint64 timestampMs = verified.timestampMs;
+        VerifiedUpdate verified = _authentic(update_);
+        uint64 timestampMs = verified.timestampMs();
         Conditions.requireNotAhead(timestampMs, maxSkewMs);
-        uint256 position = verified.entries;
-        for (uint256 left = verified.count; left != 0; --left) {
-            Leaf leaf;
-            (leaf, position) = TouchstoneVerifier.entryAt(update_, position);
+        round = verified.round();
+        Leaf leaf = verified.first();
+        for (uint256 left = verified.count(); left != 0; --left) {
             bytes32 feed = leaf.feed();
             uint64 known = _slots[feed].round();
-            if (round <= known) {
+            if (round > known) {
+                _slots[feed] = FeedSlots.pack(leaf, round, timestampMs);
+                ++stored;
+                emit PriceUpdated(feed, round, leaf.price(), leaf.status());
+            } else {
                 last = known;
-                continue;
             }
-            _slots[feed] = FeedSlots.pack(leaf, round, timestampMs);
-            ++stored;
-            emit PriceUpdated(feed, round, leaf.price(), leaf.status());
+            leaf = leaf.next();
         }
     }
 
@@ -128,12 +128,12 @@ contract TouchstoneOracle is ITouchstoneOracle {
         view
         returns (VerifiedPrice memory)
     {
-        VerifiedUpdate memory verified = TouchstoneVerifier.verify(update_, _pin());
-        (bool found, Leaf leaf) = TouchstoneVerifier.find(update_, verified, feed);
+        VerifiedUpdate verified = _authentic(update_);
+        (bool found, Leaf leaf) = verified.find(feed);
         if (!found) revert NoFeed(feed);
-        Conditions.requireNotAhead(verified.timestampMs, maxSkewMs);
-        Conditions.requireFresh(verified.round, verified.timestampMs, policy.maxAgeMs);
-        Conditions.requireNewer(verified.round, policy.newerThan);
+        Conditions.requireNotAhead(verified.timestampMs(), maxSkewMs);
+        Conditions.requireFresh(verified.round(), verified.timestampMs(), policy.maxAgeMs);
+        Conditions.requireNewer(verified.round(), policy.newerThan);
         Conditions.requireStatus(feed, leaf.status(), policy.allowedStatus);
         Conditions.requireObservers(feed, leaf.observers(), policy.minObservers);
         Conditions.requireNotAhead(leaf.observedAtMs(), maxSkewMs);
@@ -145,14 +145,14 @@ contract TouchstoneOracle is ITouchstoneOracle {
             exponent: leaf.exponent(),
             status: leaf.status(),
             observers: leaf.observers(),
-            epoch: verified.epoch,
-            round: verified.round,
-            timestampMs: verified.timestampMs,
+            epoch: verified.epoch(),
+            round: verified.round(),
+            timestampMs: verified.timestampMs(),
             observedAtMs: leaf.observedAtMs()
         });
     }
 
-    function _pin() private view returns (Pin memory) {
-        return Pin({networkId: networkId, keyTag: _keyTag, keyX: _keyX});
+    function _authentic(bytes calldata update_) private view returns (VerifiedUpdate) {
+        return TouchstoneVerifier.verify(update_, networkId, _keyTag, _keyX);
     }
 }

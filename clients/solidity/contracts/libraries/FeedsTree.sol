@@ -11,11 +11,11 @@ library FeedsTree {
     /// @notice How long the proof of leaf `index` is in a tree whose last leaf is `last`.
     /// @param index At most `last`.
     function pathLength(uint256 index, uint256 last) internal pure returns (uint256 length) {
-        unchecked {
-            for (; last != 0; last >>= 1) {
+        assembly {
+            for {} last { last := shr(1, last) } {
                 // Only a last node without a right neighbour is carried up without a sibling.
-                if (index & 1 == 1 || index < last) ++length;
-                index >>= 1;
+                length := add(length, or(and(index, 1), lt(index, last)))
+                index := shr(1, index)
             }
         }
     }
@@ -28,29 +28,27 @@ library FeedsTree {
     function rootAbove(Leaf leaf, uint256 index, uint256 last, uint256 path) internal view returns (bytes32 root) {
         bool ok;
         assembly ("memory-safe") {
-            // Whether the precompile answered: a call that fails, or that nobody answers, leaves something else in memory.
-            function hash(start, length) -> digest, answered {
-                answered := staticcall(gas(), 2, start, length, 0, 32)
-                answered := and(answered, eq(returndatasize(), 32))
-                digest := mload(0)
-            }
-            let answered
+            // Behind the free memory pointer: 0x00 | leaf, and then 0x01 | left | right.
             let m := mload(0x40)
             mstore8(m, 0)
             calldatacopy(add(m, 1), leaf, 92)
-            root, ok := hash(m, 93)
+            // A call that fails, or that nobody answers, leaves something else in memory.
+            ok := staticcall(gas(), 2, m, 93, 0, 32)
+            ok := and(ok, eq(returndatasize(), 32))
             mstore8(m, 1)
             for {} last { last := shr(1, last) } {
                 let right := and(index, 1)
                 if or(right, lt(index, last)) {
-                    mstore(add(m, add(1, shl(5, right))), root)
-                    mstore(add(m, sub(33, shl(5, right))), calldataload(path))
+                    right := shl(5, right)
+                    mstore(add(m, add(1, right)), mload(0))
+                    mstore(add(m, sub(33, right)), calldataload(path))
                     path := add(path, 32)
-                    root, answered := hash(m, 65)
-                    ok := and(ok, answered)
+                    ok := and(ok, staticcall(gas(), 2, m, 65, 0, 32))
+                    ok := and(ok, eq(returndatasize(), 32))
                 }
                 index := shr(1, index)
             }
+            root := mload(0)
         }
         if (!ok) revert Sha256Failed();
     }

@@ -70,13 +70,20 @@ library LeafFields {
         }
     }
 
+    /// @notice The leaf of the next entry of a price update, behind this one's index (2), path length (1) and path.
+    function next(Leaf leaf) internal pure returns (Leaf behind) {
+        assembly {
+            behind := add(add(leaf, 95), shl(5, byte(0, calldataload(add(leaf, 94)))))
+        }
+    }
+
     /// @notice Whether the fields are ones that a leaf may hold: known status bits, an exponent from -38 to 38, no price where
     /// there is none, and a price from low to high. The name is not looked at.
     function isValid(Leaf leaf) internal pure returns (bool) {
         (uint8 bits, int8 power) = (status(leaf), exponent(leaf));
-        (int128 p, int128 l, int128 h) = (price(leaf), low(leaf), high(leaf));
         if (!StatusBits.isKnown(bits) || power < -38 || power > 38) return false;
-        if (bits & StatusBits.UNAVAILABLE != 0 && (p != 0 || l != 0 || h != 0)) return false;
+        (int128 p, int128 l, int128 h) = (price(leaf), low(leaf), high(leaf));
+        if (bits & StatusBits.UNAVAILABLE != 0 && p | l | h != 0) return false;
         return l <= p && p <= h;
     }
 }

@@ -20,43 +20,29 @@ import {
 import {FeedName} from "./FeedName.sol";
 import {FeedsTree} from "./FeedsTree.sol";
 import {FrostSecp256k1} from "./FrostSecp256k1.sol";
-import {Leaf} from "./Leaf.sol";
+import {Leaf, LeafFields} from "./Leaf.sol";
 import {StatusBits} from "./StatusBits.sol";
-
-/// @dev What a consumer pins: the network's name for ever, and its group key of suite 2 as `FrostSecp256k1.readKey` gives it.
-struct Pin {
-    bytes32 networkId;
-    uint256 keyTag;
-    uint256 keyX;
-}
-
-/// @dev What the group signed about a round, and where the entries of the update are. Only `TouchstoneVerifier.verify` makes one.
-struct VerifiedUpdate {
-    uint32 epoch;
-    uint64 round;
-    uint64 timestampMs;
-    uint256 count;
-    uint256 entries;
-}
+import {VerifiedUpdate} from "./VerifiedUpdate.sol";
 
 /// @title Price updates
 /// @notice version u8 = 1 | suite u8 | statement without its first 16 bytes (118) | signature (64 or 96) | count u8 |
 /// count * ( leaf (92) | leaf_index u16 | path_len u8 | path_len * 32 ), as docs/attestation.md has it. Everything is big-endian.
+/// @dev Places are places in the calldata. Nothing behind the end of the update is ever taken for a part of it.
 library TouchstoneVerifier {
     uint256 private constant VERSION = 1;
     uint256 private constant ED25519 = 1;
     uint256 private constant SECP256K1_KECCAK = 2;
 
-    // Offsets of the fields.
+    // Where the fields are, from the beginning of the update.
+    uint256 private constant SUITE = 1;
     uint256 private constant NETWORK_ID = 2;
-    uint256 private constant EPOCH = 34;
-    uint256 private constant ROUND = 38;
-    uint256 private constant TIMESTAMP_MS = 46;
     uint256 private constant FEED_COUNT = 54;
     uint256 private constant FEEDS_ROOT = 56;
     uint256 private constant SIGNATURE = 120;
-    /// @dev leaf_index and path_len, behind the leaf.
-    uint256 private constant ENTRY_HEAD = 95;
+    // And from the beginning of an entry, which is a leaf's.
+    uint256 private constant LEAF_INDEX = 92;
+    uint256 private constant PATH_LENGTH = 94;
+    uint256 private constant PATH = 95;
 
     /// @dev The first bytes of every statement.
     bytes16 private constant MAGIC = "touchstone/att/1";
@@ -64,127 +50,98 @@ library TouchstoneVerifier {
     /// @notice Verifies an update: its form from the first byte to the last, the network, the suite, the signature and the
     /// inclusion of every leaf, in this order. Reverts with the first of these that fails.
     /// @param update The bytes.
-    /// @param pin Whose updates are accepted.
-    function verify(bytes calldata update, Pin memory pin) internal view returns (VerifiedUpdate memory verified) {
-        (uint256 suite, uint256 end) = _readHead(update);
-        verified.count = _uint(update, end, 1);
-        if (verified.count == 0) revert NoEntries();
-        unchecked {
-            verified.entries = end + 1;
-        }
-        // Reads the form of every entry, and reports a leaf that is not included only if all the rest is in order.
-        uint256 stray = _readEntries(update, verified.entries, verified.count);
-
-        bytes32 networkId = _word(update, NETWORK_ID);
-        if (networkId != pin.networkId) revert WrongNetwork(networkId);
-        if (suite != SECP256K1_KECCAK) revert UnsupportedSuite(suite);
-        if (!_isSigned(update, pin)) revert BadSignature();
-        if (stray != 0) _revertInclusion(update, stray);
-
-        verified.epoch = uint32(_uint(update, EPOCH, 4));
-        verified.round = uint64(_uint(update, ROUND, 8));
-        verified.timestampMs = uint64(_uint(update, TIMESTAMP_MS, 8));
-    }
-
-    /// @notice The entry at a position of a verified update: `entries` first, then as often as `count` says what came as `next`.
-    function entryAt(bytes calldata update, uint256 position) internal pure returns (Leaf leaf, uint256 next) {
-        unchecked {
-            leaf = _leafAt(update, position);
-            next = position + ENTRY_HEAD + 32 * _uint(update, position + 94, 1);
-        }
-    }
-
-    /// @notice The first leaf of a feed in a verified update.
-    function find(bytes calldata update, VerifiedUpdate memory verified, bytes32 feed)
+    /// @param networkId The network that is pinned.
+    /// @param keyTag Its group key of suite 2, as `FrostSecp256k1.readKey` gives it.
+    /// @param keyX The same.
+    function verify(bytes calldata update, bytes32 networkId, uint256 keyTag, uint256 keyX)
         internal
-        pure
-        returns (bool found, Leaf leaf)
-    {
-        uint256 position = verified.entries;
-        for (uint256 i = 0; i < verified.count; ++i) {
-            (leaf, position) = entryAt(update, position);
-            if (leaf.feed() == feed) return (true, leaf);
-        }
-    }
-
-    /// @dev Everything in front of `count`; returns where that is.
-    function _readHead(bytes calldata update) private pure returns (uint256 suite, uint256 end) {
-        if (update.length < 1) revert Truncated();
-        uint256 version = _uint(update, 0, 1);
-        if (version != VERSION) revert UnknownVersion(version);
-        if (update.length < 2) revert Truncated();
-        suite = _uint(update, 1, 1);
-        if (suite != ED25519 && suite != SECP256K1_KECCAK) revert UnknownSuite(suite);
-        end = suite == ED25519 ? SIGNATURE + 64 : SIGNATURE + 96;
-        if (update.length <= end) revert Truncated();
-    }
-
-    /// @dev Returns the position of the first entry whose leaf is not under the signed root, or 0.
-    function _readEntries(bytes calldata update, uint256 position, uint256 count)
-        private
         view
-        returns (uint256 stray)
+        returns (VerifiedUpdate)
     {
-        uint256 feedCount = _uint(update, FEED_COUNT, 2);
-        bytes32 feedsRoot = _word(update, FEEDS_ROOT);
-        // One more than the index before.
-        uint256 least = 0;
+        (uint256 start, uint256 end) = _bounds(update);
+        // A leaf that is not under the root is reported only if everything before it is in order.
+        (uint256 suite, Leaf stray) = _readForm(start, end);
+        bytes32 got = _word(start + NETWORK_ID);
+        if (got != networkId) revert WrongNetwork(got);
+        if (suite != SECP256K1_KECCAK) revert UnsupportedSuite(suite);
+        if (!_isSigned(start + SIGNATURE, _statementDigest(start), keyTag, keyX)) revert BadSignature();
+        if (Leaf.unwrap(stray) != 0) revert Inclusion(stray.feed(), _uint16(Leaf.unwrap(stray) + LEAF_INDEX));
+        return VerifiedUpdate.wrap(start);
+    }
+
+    /// @dev Reverts unless the bytes are one update in form. `stray` is the first leaf that is not under the signed root, or 0.
+    function _readForm(uint256 start, uint256 end) private view returns (uint256 suite, Leaf stray) {
         unchecked {
+            if (end == start) revert Truncated();
+            uint256 version = _uint8(start);
+            if (version != VERSION) revert UnknownVersion(version);
+            if (end - start == SUITE) revert Truncated();
+            suite = _uint8(start + SUITE);
+            if (suite != SECP256K1_KECCAK && suite != ED25519) revert UnknownSuite(suite);
+            uint256 place = start + SIGNATURE + (suite == ED25519 ? 64 : 96);
+            if (place >= end) revert Truncated();
+            uint256 count = _uint8(place);
+            if (count == 0) revert NoEntries();
+            ++place;
+
+            uint256 feedCount = _uint16(start + FEED_COUNT);
+            bytes32 feedsRoot = _word(start + FEEDS_ROOT);
+            // One more than the index before.
+            uint256 least = 0;
             for (; count != 0; --count) {
-                _readLeaf(update, position);
-                if (update.length < position + ENTRY_HEAD) revert Truncated();
-                uint256 index = _uint(update, position + 92, 2);
-                if (index >= feedCount) revert LeafIndex(index, feedCount);
-                uint256 length = _uint(update, position + 94, 1);
-                uint256 expected = FeedsTree.pathLength(index, feedCount - 1);
-                if (length != expected) revert PathLength(index, length, expected);
-                uint256 next = position + ENTRY_HEAD + 32 * length;
-                if (update.length < next) revert Truncated();
+                Leaf leaf = Leaf.wrap(place);
+                (uint256 index, uint256 next) = _readEntry(leaf, end, feedCount);
                 if (index < least) revert LeafOrder(index);
                 least = index + 1;
-
-                Leaf leaf = _leafAt(update, position);
-                bytes32 root = FeedsTree.rootAbove(leaf, index, feedCount - 1, Leaf.unwrap(leaf) + ENTRY_HEAD);
-                if (root != feedsRoot && stray == 0) stray = position;
-                position = next;
+                bytes32 root = FeedsTree.rootAbove(leaf, index, feedCount - 1, place + PATH);
+                if (root != feedsRoot && Leaf.unwrap(stray) == 0) stray = leaf;
+                place = next;
             }
-            if (update.length != position) revert TrailingBytes(update.length - position);
+            if (place != end) revert TrailingBytes(end - place);
         }
     }
 
-    /// @dev The form of a leaf. What is wrong in the bytes that are there counts before their end.
-    function _readLeaf(bytes calldata update, uint256 position) private pure {
+    /// @dev The form of an entry: the leaf's index, and where the entry ends.
+    function _readEntry(Leaf leaf, uint256 end, uint256 feedCount) private pure returns (uint256 index, uint256 next) {
         unchecked {
-            Leaf leaf = _leafAt(update, position);
-            uint256 left = update.length - position;
-            if (left < 32) revert Truncated();
-            if (!FeedName.isValid(leaf.feed())) revert InvalidLeaf();
-            if (left < 33) revert Truncated();
-            if (!StatusBits.isKnown(leaf.status())) revert InvalidLeaf();
-            if (left < 92) revert Truncated();
-            if (!leaf.isValid()) revert InvalidLeaf();
+            uint256 place = Leaf.unwrap(leaf);
+            uint256 left = end - place;
+            if (left < LeafFields.BYTES) _revertCutOff(leaf, left);
+            if (!FeedName.isValid(leaf.feed()) || !leaf.isValid()) revert InvalidLeaf();
+            if (left < PATH) revert Truncated();
+            index = _uint16(place + LEAF_INDEX);
+            if (index >= feedCount) revert LeafIndex(index, feedCount);
+            uint256 length = _uint8(place + PATH_LENGTH);
+            uint256 expected = FeedsTree.pathLength(index, feedCount - 1);
+            if (length != expected) revert PathLength(index, length, expected);
+            next = place + PATH + 32 * length;
+            if (next > end) revert Truncated();
         }
     }
 
-    function _isSigned(bytes calldata update, Pin memory pin) private view returns (bool) {
-        return FrostSecp256k1.verify(
-            pin.keyTag,
-            pin.keyX,
-            statementDigest(update),
-            uint256(_word(update, SIGNATURE)),
-            uint256(_word(update, SIGNATURE + 32)),
-            uint256(_word(update, SIGNATURE + 64))
-        );
+    /// @dev A leaf that is cut off. What is wrong in the fields that are whole counts before their end.
+    function _revertCutOff(Leaf leaf, uint256 left) private pure {
+        if (left >= 32 && !FeedName.isValid(leaf.feed())) revert InvalidLeaf();
+        if (left >= 33 && !StatusBits.isKnown(leaf.status())) revert InvalidLeaf();
+        revert Truncated();
     }
 
-    /// @notice SHA-256 of the statement's 134 bytes: what the group signs.
-    /// @param update At least the 120 bytes up to the signature.
-    function statementDigest(bytes calldata update) internal view returns (bytes32 digest) {
+    function _isSigned(uint256 signature, bytes32 digest, uint256 keyTag, uint256 keyX) private pure returns (bool) {
+        unchecked {
+            uint256 rx = uint256(_word(signature));
+            uint256 ry = uint256(_word(signature + 32));
+            uint256 z = uint256(_word(signature + 64));
+            return FrostSecp256k1.verify(keyTag, keyX, digest, rx, ry, z);
+        }
+    }
+
+    /// @dev SHA-256 of the statement's 134 bytes: what the group signs.
+    function _statementDigest(uint256 start) private view returns (bytes32 digest) {
         bool ok;
         assembly ("memory-safe") {
             let m := mload(0x40)
             mstore(m, MAGIC)
-            calldatacopy(add(m, 16), add(update.offset, NETWORK_ID), 118)
+            calldatacopy(add(m, 16), add(start, NETWORK_ID), 118)
             ok := staticcall(gas(), 2, m, 134, 0, 32)
             ok := and(ok, eq(returndatasize(), 32))
             digest := mload(0)
@@ -192,29 +149,28 @@ library TouchstoneVerifier {
         if (!ok) revert Sha256Failed();
     }
 
-    function _revertInclusion(bytes calldata update, uint256 position) private pure {
-        unchecked {
-            revert Inclusion(_leafAt(update, position).feed(), _uint(update, position + 92, 2));
-        }
-    }
-
-    function _leafAt(bytes calldata update, uint256 position) private pure returns (Leaf leaf) {
+    function _bounds(bytes calldata update) private pure returns (uint256 start, uint256 end) {
         assembly {
-            leaf := add(update.offset, position)
+            start := update.offset
+            end := add(start, update.length)
         }
     }
 
-    /// @dev The 32 bytes at an offset. What is behind the end of the update is the caller's to avoid.
-    function _word(bytes calldata update, uint256 offset) private pure returns (bytes32 word) {
+    function _word(uint256 place) private pure returns (bytes32 value) {
         assembly {
-            word := calldataload(add(update.offset, offset))
+            value := calldataload(place)
         }
     }
 
-    /// @dev The unsigned number of `size` bytes at an offset.
-    function _uint(bytes calldata update, uint256 offset, uint256 size) private pure returns (uint256) {
-        unchecked {
-            return uint256(_word(update, offset)) >> (256 - 8 * size);
+    function _uint8(uint256 place) private pure returns (uint256 value) {
+        assembly {
+            value := byte(0, calldataload(place))
+        }
+    }
+
+    function _uint16(uint256 place) private pure returns (uint256 value) {
+        assembly {
+            value := shr(240, calldataload(place))
         }
     }
 }
