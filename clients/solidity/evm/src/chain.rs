@@ -12,8 +12,8 @@ use crate::{Arg, Artifact, Words, artifact::error_name, kebab};
 
 /// Who sends the transactions.
 pub const SENDER: Address = Address::repeat_byte(0x11);
-/// Who deployed nothing and owns nothing.
-pub const OWNERLESS: Address = Address::repeat_byte(0x22);
+/// Another account, which deployed nothing.
+pub const STRANGER: Address = Address::repeat_byte(0x22);
 
 /// Contracts, their storage, and the time of the next block.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl Chain {
     /// An empty chain under other rules.
     pub fn with_rules(spec: SpecId, now: u64) -> Self {
         let mut db = CacheDB::new(EmptyDB::new());
-        for account in [SENDER, OWNERLESS] {
+        for account in [SENDER, STRANGER] {
             db.insert_account_info(account, AccountInfo::from_balance(U256::MAX >> 1));
         }
         Self { db, spec, now }

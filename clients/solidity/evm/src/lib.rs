@@ -12,7 +12,7 @@ mod vectors;
 
 pub use abi::{Arg, Words, feed_word};
 pub use artifact::{Artifact, error_name, kebab};
-pub use chain::{Chain, OWNERLESS, Outcome, SENDER};
+pub use chain::{Chain, Outcome, SENDER, STRANGER};
 pub use network::{Committee4, feed_leaf, leaves, statement_over, update_over};
 pub use oracle::{Conditions, Oracle};
 pub use vectors::{UpdateVector, invalid_updates, read_vector, valid_updates};

@@ -10,12 +10,20 @@ const NETWORK: NetworkId = NetworkId(Digest([0xa7; 32]));
 
 /// What a transaction pays before anything runs (EIP-2028): 21,000, 16 for a byte and 4 for a zero byte.
 fn intrinsic(data: &[u8]) -> u64 {
-    21_000 + data.iter().map(|b| if *b == 0 { 4 } else { 16 }).sum::<u64>()
+    21_000
+        + data
+            .iter()
+            .map(|b| if *b == 0 { 4 } else { 16 })
+            .sum::<u64>()
 }
 
 /// The floor of EIP-7623: 10 for each of the tokens, of which a zero byte is one and another byte four.
 fn floor(data: &[u8]) -> u64 {
-    21_000 + data.iter().map(|b| if *b == 0 { 10 } else { 40 }).sum::<u64>()
+    21_000
+        + data
+            .iter()
+            .map(|b| if *b == 0 { 10 } else { 40 })
+            .sum::<u64>()
 }
 
 struct World {
@@ -29,7 +37,11 @@ impl World {
         let committee = Committee4::generate(7);
         let mut chain = Chain::new(NOW);
         let oracle = Oracle::deploy(&mut chain, NETWORK, &committee.group_key(), 12_000);
-        Self { chain, oracle, committee }
+        Self {
+            chain,
+            oracle,
+            committee,
+        }
     }
 
     /// An update of round `round` of a network of twelve feeds, all observed and priced anew.
@@ -38,10 +50,13 @@ impl World {
         let mut leaves = leaves(12, time - 321);
         for leaf in &mut leaves {
             let step = 12_345 * i128::from(round);
-            (leaf.price, leaf.low, leaf.high) = (leaf.price + step, leaf.low + step, leaf.high + step);
+            (leaf.price, leaf.low, leaf.high) =
+                (leaf.price + step, leaf.low + step, leaf.high + step);
         }
         let statement = statement_over(NETWORK, NOW - 10 + round, time, &leaves);
-        self.committee.update(&statement, &leaves, indices).to_bytes()
+        self.committee
+            .update(&statement, &leaves, indices)
+            .to_bytes()
     }
 
     /// Gas of the whole transaction that sends an update.
@@ -73,9 +88,19 @@ fn signature(world: &mut World) -> u64 {
     let address = world.chain.deploy("LibraryHarness", &[key]);
     let artifact = Artifact::read("LibraryHarness");
     let word = |at: usize| Arg::Word(update[at..at + 32].try_into().expect("32 bytes"));
-    let statement = touchstone_types::PriceUpdate::from_bytes(&update).expect("well formed").statement;
-    let args = [Arg::Word(statement.digest().0), word(120), word(152), word(184)];
-    let (verify, nothing) = (call(&artifact, "verify", &args), call(&artifact, "nothing", &args));
+    let statement = touchstone_types::PriceUpdate::from_bytes(&update)
+        .expect("well formed")
+        .statement;
+    let args = [
+        Arg::Word(statement.digest().0),
+        word(120),
+        word(152),
+        word(184),
+    ];
+    let (verify, nothing) = (
+        call(&artifact, "verify", &args),
+        call(&artifact, "nothing", &args),
+    );
     assert_eq!(world.chain.call(address, &verify).words().uint(0), 1);
     // The selectors differ, and with them what the calldata costs: execution alone is compared.
     world.execution(address, &verify) - world.execution(address, &nothing)
@@ -86,7 +111,13 @@ fn reads(world: &mut World) -> (u64, u64) {
     let feed = "F00005-USD";
     let oracle = world.oracle.address;
     let as_word = |address: revm::primitives::Address| Arg::Word(address.into_word().0);
-    let args = [as_word(oracle), feed_word(feed), Arg::uint(8), Arg::uint(60_000), Arg::uint(0)];
+    let args = [
+        as_word(oracle),
+        feed_word(feed),
+        Arg::uint(8),
+        Arg::uint(60_000),
+        Arg::uint(0),
+    ];
     let aggregator = world.chain.deploy("TouchstoneFeed", &args);
     let reader = world.chain.deploy("ReadHarness", &[]);
     let artifact = Artifact::read("ReadHarness");
@@ -123,7 +154,9 @@ fn the_table_of_the_readme_is_what_is_measured() {
     let next_twelve = world.send(5, &twelve);
     let first_ten = World::new().send(1, &ten);
     let (chainlink, read) = reads(&mut world);
-    let verify = world.oracle.verify(&world.update(6, &[5]), "F00005-USD", 60_000);
+    let verify = world
+        .oracle
+        .verify(&world.update(6, &[5]), "F00005-USD", 60_000);
     let verify = world.execution(world.oracle.address, &verify);
     let oracle_args = Oracle::arguments(NETWORK, &world.committee.group_key(), 12_000);
     let deploy = world.chain.deployment_gas("TouchstoneOracle", &oracle_args);
@@ -137,15 +170,33 @@ fn the_table_of_the_readme_is_what_is_measured() {
     let deploy_feed = world.chain.deployment_gas("TouchstoneFeed", &feed_args);
 
     let rows = [
-        ("the signature alone (challenge, curve, `ecrecover`)", signature),
-        ("`update`, one feed of twelve: the whole transaction", next_one),
-        ("the same, the first time that the feed is stored", first_one),
-        ("`update`, ten feeds of twelve: the whole transaction", next_ten),
+        (
+            "the signature alone (challenge, curve, `ecrecover`)",
+            signature,
+        ),
+        (
+            "`update`, one feed of twelve: the whole transaction",
+            next_one,
+        ),
+        (
+            "the same, the first time that the feed is stored",
+            first_one,
+        ),
+        (
+            "`update`, ten feeds of twelve: the whole transaction",
+            next_ten,
+        ),
         ("the same, the first time", first_ten),
-        ("`update`, twelve feeds of twelve: the whole transaction", next_twelve),
+        (
+            "`update`, twelve feeds of twelve: the whole transaction",
+            next_twelve,
+        ),
         ("`verify`, one feed of twelve: execution", verify),
         ("`read`, by another contract, all cold", read),
-        ("`latestRoundData`, by another contract, all cold", chainlink),
+        (
+            "`latestRoundData`, by another contract, all cold",
+            chainlink,
+        ),
         ("deploying `TouchstoneOracle`", deploy),
         ("deploying `TouchstoneFeed`", deploy_feed),
     ];
@@ -159,5 +210,8 @@ fn the_table_of_the_readme_is_what_is_measured() {
 
     let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = std::fs::read_to_string(readme).expect("the README");
-    assert!(readme.contains(&table), "the README has another table than\n{table}");
+    assert!(
+        readme.contains(&table),
+        "the README has another table than\n{table}"
+    );
 }
