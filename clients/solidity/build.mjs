@@ -27,27 +27,52 @@ function files(directory, ending) {
     .sort();
 }
 
-function input() {
+/** The example of the README as a source: it is compiled with the rest, and has no artifact. */
+function readmeExample() {
+  const text = readFileSync(join(root, "README.md"), "utf8");
+  const example = text.match(/```solidity\n([^`]*)```/);
+  if (example === null) throw new Error("README.md has no example");
+  const head = `// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+import {FreshPrice, ITouchstoneOracle, TouchstoneConsumer} from "contracts/examples/TouchstoneConsumer.sol";
+`;
+  return { "README.md": { content: head + example[1] } };
+}
+
+function input(more = {}) {
   const sources = files("contracts", ".sol").map((path) => [path, { content: readFileSync(join(root, path), "utf8") }]);
   const outputs = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences", "storageLayout"];
   return {
     language: "Solidity",
-    sources: Object.fromEntries(sources),
-    settings: { ...settings, outputSelection: { "*": { "*": outputs } } },
+    sources: { ...Object.fromEntries(sources), ...more },
+    settings: { ...settings, outputSelection: { "*": { "*": outputs, "": ["ast"] } } },
   };
+}
+
+/** The names of all immutables, by the ids that the compiler knows them by. */
+function immutableNames(output) {
+  const names = new Map();
+  const visit = (node) => {
+    if (node === null || typeof node !== "object") return;
+    if (node.nodeType === "VariableDeclaration" && node.mutability === "immutable") names.set(String(node.id), node.name);
+    Object.values(node).forEach(visit);
+  };
+  Object.values(output.sources).forEach(({ ast }) => visit(ast));
+  return names;
 }
 
 /** Artifacts by their path, of every contract and interface; libraries are internal and have none of their own. */
 function compile() {
-  const output = JSON.parse(solc.compile(JSON.stringify(input())));
+  const output = JSON.parse(solc.compile(JSON.stringify(input(readmeExample()))));
   // A warning is as bad as an error: nobody reads them otherwise.
   const complaints = output.errors ?? [];
   if (complaints.length > 0) {
     throw new Error(complaints.map((complaint) => complaint.formattedMessage).join("\n"));
   }
   const artifacts = new Map();
+  const names = immutableNames(output);
   for (const [sourceName, contracts] of Object.entries(output.contracts)) {
-    if (sourceName.includes("/libraries/")) continue;
+    if (sourceName.includes("/libraries/") || sourceName === "README.md") continue;
     for (const [contractName, contract] of Object.entries(contracts)) {
       const { bytecode, deployedBytecode } = contract.evm;
       const artifact = {
@@ -57,8 +82,10 @@ function compile() {
         abi: contract.abi,
         bytecode: bytecode.object,
         deployedBytecode: deployedBytecode.object,
-        // Where the constructor writes its immutables into the code: by syntax tree id, byte offsets.
-        immutableReferences: deployedBytecode.immutableReferences ?? {},
+        // Where the constructor writes its immutables into the code, as offsets of bytes.
+        immutables: Object.fromEntries(
+          Object.entries(deployedBytecode.immutableReferences ?? {}).map(([id, places]) => [names.get(id), places]),
+        ),
         storageLayout: (contract.storageLayout?.storage ?? []).map(({ label, slot, offset }) => ({ label, slot, offset })),
       };
       artifacts.set(`artifacts/${contractName}.json`, `${JSON.stringify(artifact, null, 2)}\n`);

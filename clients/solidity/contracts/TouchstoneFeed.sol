@@ -18,8 +18,7 @@ contract TouchstoneFeed is AggregatorV3Interface {
     /// @notice Consumers of this interface take an answer for a positive number.
     error NotPositive(int128 price);
 
-    /// @dev 10^38 at most for the decimals and 10^38 for the exponent: with 95 bits of price the product is below 2^255 only up
-    /// to 10^48, which `_answer` checks.
+    /// @dev With an exponent of at most 38 a price is multiplied by at most 10^76, which is a number of an int256.
     uint8 private constant MAX_DECIMALS = 38;
 
     /// @notice Where the prices come from.
@@ -104,7 +103,7 @@ contract TouchstoneFeed is AggregatorV3Interface {
         if (price.price <= 0) revert NotPositive(price.price);
         int256 places = int256(uint256(decimals)) + price.exponent;
         if (places < 0) revert TooManyDecimals(price.exponent, decimals);
-        // Exact, or a panic of the checked arithmetic.
+        // Exact, or a panic of the checked arithmetic: nothing is rounded or cut off.
         int256 answer = int256(price.price) * int256(10 ** uint256(places));
         uint256 seconds_ = price.timestampMs / 1000;
         return (price.round, answer, seconds_, seconds_, price.round);

@@ -37,7 +37,8 @@ struct VerifiedPrice {
     uint64 observedAtMs;
 }
 
-/// @notice Under what conditions a caller accepts a price. Zeros are the strictest age, and nothing else is asked for.
+/// @notice Under what conditions a caller accepts a price. All zeros ask for a round of this very second, of
+/// any number of observers and trades of any age, without a flag.
 struct Policy {
     /// How old the round may be by the block's timestamp, in milliseconds.
     uint64 maxAgeMs;
@@ -65,10 +66,9 @@ interface ITouchstoneOracle {
 
     /// @notice Verifies an update and stores every feed of it of which the oracle knows no round as late.
     /// @dev Whoever calls it: the network's signature counts, not the sender. Feeds that are as late already are left as they
-    /// are, so that nobody can spoil an update of many feeds by sending one of them first.
+    /// are, so that nobody can spoil an update of many feeds by sending one of them first. Reverts with NotNewer if all are.
     /// @param update A binary price update of suite 2.
     /// @return stored How many feeds were stored: at least one.
-    /// Reverts with NotNewer if there is none.
     function update(bytes calldata update) external returns (uint256 stored);
 
     /// @notice Verifies an update, stores what is newer in it, and gives the stored price of a feed, which is then at least as

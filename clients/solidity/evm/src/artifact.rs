@@ -33,9 +33,7 @@ impl Artifact {
     /// The code of a deployed contract with its immutables blanked, as it is in the artifact: so that two can be compared.
     pub fn without_immutables(&self, deployed: &[u8]) -> Vec<u8> {
         let mut code = deployed.to_vec();
-        let references = self.0["immutableReferences"]
-            .as_object()
-            .expect("an object");
+        let references = self.0["immutables"].as_object().expect("an object");
         for place in references
             .values()
             .flat_map(|r| r.as_array().expect("places"))
