@@ -280,7 +280,7 @@ fn raw_update(leaves: &[Vec<u8>], feed_count: u16, entries: &[RawEntry], count_o
             PathChange::Longer => path.push(hashes[0]),
             PathChange::Shorter => drop(path.pop()),
             PathChange::Other(other) => {
-                path = merkle::path(&hashes, other % leaves.len()).expect("in range")
+                path = merkle::path(&hashes, other % leaves.len()).expect("in range");
             }
             PathChange::None | PathChange::Length(_) => {}
         }

@@ -442,7 +442,7 @@ fn odd_encodings_of_a_call_change_nothing_or_are_refused() {
             chain.call(oracle.address, data).result.is_err(),
             "{}",
             hex::encode(data)
-        )
+        );
     };
     // Dirty padding, none at all, and bytes behind the arguments.
     let end = 4 + 64 + bytes.len();
