@@ -4,6 +4,8 @@ use revm::{
     Context, ExecuteCommitEvm as _, ExecuteEvm as _, MainBuilder as _, MainContext as _,
     context::{TxEnv, result::ExecutionResult},
     database::{CacheDB, EmptyDB},
+    handler::EthPrecompiles,
+    precompile::{PrecompileSpecId, Precompiles, u64_to_address},
     primitives::{Address, Bytes, Log, TxKind, U256, hardfork::SpecId},
     state::AccountInfo,
 };
@@ -22,6 +24,8 @@ pub struct Chain {
     spec: SpecId,
     /// The block's timestamp, in Unix seconds.
     pub now: u64,
+    /// The precompiles, if they are not those of the rules.
+    precompiles: Option<&'static Precompiles>,
 }
 
 /// How a transaction ended.
@@ -69,7 +73,27 @@ impl Chain {
         for account in [SENDER, STRANGER] {
             db.insert_account_info(account, AccountInfo::from_balance(U256::MAX >> 1));
         }
-        Self { db, spec, now }
+        Self {
+            db,
+            spec,
+            now,
+            precompiles: None,
+        }
+    }
+
+    /// Takes a precompile away, as on a chain that never had it.
+    pub fn remove_precompile(&mut self, number: u64) {
+        let all = Precompiles::new(PrecompileSpecId::from_spec_id(self.spec));
+        let mut rest = Precompiles::default();
+        rest.extend(
+            all.inner()
+                .values()
+                .filter(|p| *p.address() != u64_to_address(number))
+                .cloned(),
+        );
+        assert_eq!(rest.len() + 1, all.len());
+        // As long-lived as the machine wants it: a few in a test.
+        self.precompiles = Some(Box::leak(Box::new(rest)));
     }
 
     fn run(&mut self, tx: TxEnv, commit: bool) -> Outcome {
@@ -85,6 +109,9 @@ impl Chain {
                 block.gas_limit = u64::MAX;
             })
             .build_mainnet();
+        if let Some(precompiles) = self.precompiles {
+            evm.precompiles = EthPrecompiles { precompiles, spec };
+        }
         let result = if commit {
             evm.transact_commit(tx).expect("a valid transaction")
         } else {

@@ -426,6 +426,34 @@ fn with_too_little_gas_no_forgery_passes() {
 }
 
 #[test]
+fn a_chain_without_the_precompiles_accepts_nothing() {
+    let (mut chain, oracle) = deploy();
+    let (good, read) = (
+        oracle.update(&btc(2, NOW_MS)),
+        oracle.verify(&btc(2, NOW_MS), BTC, 0),
+    );
+    assert_eq!(chain.call(oracle.address, &good).code(), None);
+    let mut without_sha256 = chain.clone();
+    without_sha256.remove_precompile(2);
+    for data in [&good, &read] {
+        let code = without_sha256.call(oracle.address, data).code();
+        assert_eq!(code.as_deref(), Some("sha256-failed"));
+    }
+    let args = Oracle::arguments(NETWORK, &committee().group_key(), 0);
+    chain.remove_precompile(1);
+    for data in [&good, &read] {
+        assert_eq!(
+            chain.call(oracle.address, data).code().as_deref(),
+            Some("bad-signature")
+        );
+    }
+    let refused = chain
+        .try_deploy(&Artifact::read("TouchstoneOracle"), &args)
+        .expect_err("no ecrecover");
+    assert_eq!(refused.code().as_deref(), Some("bad-group-key"));
+}
+
+#[test]
 fn odd_encodings_of_a_call_change_nothing_or_are_refused() {
     let (chain, oracle) = deploy();
     let bytes = btc(2, NOW_MS);
