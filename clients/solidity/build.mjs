@@ -1,12 +1,14 @@
 // Compiles contracts/ and writes artifacts/, or compares: `node build.mjs [--check | --input]`.
 //
-// --check   compares artifacts/ byte for byte with what the sources give, and exits 1 at the first difference
+// --check   compares artifacts/ byte for byte with what the sources give, and exits 1 at the first difference; compiles the
+//           sources with the oldest compiler that their pragma allows, too
 // --input   prints the compiler's standard JSON input, as block explorers take it to verify a deployment
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import solc from "solc";
+import floor from "solc-floor";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const artifactsDirectory = join(root, "artifacts");
@@ -61,14 +63,19 @@ function immutableNames(output) {
   return names;
 }
 
-/** Artifacts by their path, of every contract and interface; libraries are internal and have none of their own. */
-function compile() {
-  const output = JSON.parse(solc.compile(JSON.stringify(input(readmeExample()))));
-  // A warning is as bad as an error: nobody reads them otherwise.
+/** What a compiler makes of the sources. A warning is as bad as an error: nobody reads them otherwise. */
+function run(compiler) {
+  const output = JSON.parse(compiler.compile(JSON.stringify(input(readmeExample()))));
   const complaints = output.errors ?? [];
   if (complaints.length > 0) {
     throw new Error(complaints.map((complaint) => complaint.formattedMessage).join("\n"));
   }
+  return output;
+}
+
+/** Artifacts by their path, of every contract and interface; libraries are internal and have none of their own. */
+function compile() {
+  const output = run(solc);
   const artifacts = new Map();
   const names = immutableNames(output);
   for (const [sourceName, contracts] of Object.entries(output.contracts)) {
@@ -115,8 +122,12 @@ if (mode === "--input") {
   process.stdout.write(`${JSON.stringify(input(), null, 2)}\n`);
 } else {
   const artifacts = compile();
-  if (mode === "--check") check(artifacts);
-  else write(artifacts);
+  if (mode === "--check") {
+    check(artifacts);
+    run(floor);
+  } else {
+    write(artifacts);
+  }
   for (const [path, text] of artifacts) {
     const bytes = JSON.parse(text).deployedBytecode.length / 2;
     console.log(`${basename(path, ".json")}: ${bytes} bytes of code`);

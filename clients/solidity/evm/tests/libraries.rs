@@ -124,6 +124,26 @@ fn the_challenge_is_the_one_of_the_rust_code_for_points_of_both_parities() {
     assert!(parities.iter().flatten().all(|n| *n > 2), "{parities:?}");
 }
 
+/// About half of all x coordinates below the order belong to no point.
+#[test]
+fn keys_are_judged_as_in_rust() {
+    let artifact = Artifact::read("LibraryHarness");
+    let mut verdicts = [0; 2];
+    for seed in 0_u8..60 {
+        let mut key = [2 + seed % 2; 33];
+        key[1..].copy_from_slice(&keccak256([seed]).0);
+        if seed < 20 {
+            key[1..32].fill(0);
+            key[32] = seed;
+        }
+        let deployed = Chain::new(0).try_deploy(&artifact, &[Arg::Bytes(key.to_vec())]);
+        let rust = GroupKey::new(Suite::Secp256k1Keccak, &key).is_ok();
+        assert_eq!(deployed.is_ok(), rust, "{}", hex::encode(key));
+        verdicts[usize::from(rust)] += 1;
+    }
+    assert!(verdicts.iter().all(|n| *n > 15), "{verdicts:?}");
+}
+
 /// Numbers at the edges of field and order, and the coordinates and responses of good signatures.
 fn edge() -> impl Strategy<Value = [u8; 32]> {
     let bytes = |text: &str| {
