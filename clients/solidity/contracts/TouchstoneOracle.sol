@@ -114,12 +114,14 @@ contract TouchstoneOracle is ITouchstoneOracle {
     }
 
     /// @dev The only door to a stored number.
-    function _read(bytes32 feed, uint64 maxAgeMs, uint8 allowedStatus) private view returns (Price memory price) {
-        price = _slots[feed].unpack();
-        if (price.round == 0) revert NoFeed(feed);
-        Conditions.requireFresh(price.round, price.timestampMs, maxAgeMs);
-        Conditions.requireStatus(feed, price.status, allowedStatus);
-        Conditions.requireNotAhead(price.observedAtMs, maxSkewMs);
+    function _read(bytes32 feed, uint64 maxAgeMs, uint8 allowedStatus) private view returns (Price memory) {
+        FeedSlot slot = _slots[feed];
+        uint64 round = slot.round();
+        if (round == 0) revert NoFeed(feed);
+        Conditions.requireFresh(round, slot.timestampMs(), maxAgeMs);
+        Conditions.requireStatus(feed, slot.status(), allowedStatus);
+        Conditions.requireNotAhead(slot.observedAtMs(), maxSkewMs);
+        return slot.unpack();
     }
 
     /// @dev The only door to a number of an update.
