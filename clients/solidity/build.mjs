@@ -95,7 +95,9 @@ function compile() {
         ),
         storageLayout: (contract.storageLayout?.storage ?? []).map(({ label, slot, offset }) => ({ label, slot, offset })),
       };
-      artifacts.set(`artifacts/${contractName}.json`, `${JSON.stringify(artifact, null, 2)}\n`);
+      // contracts/X.sol is artifacts/X.json, and contracts/test/Y.sol is artifacts/test/Y.json.
+      const folder = dirname(sourceName).replace(/^contracts/, "artifacts");
+      artifacts.set(`${folder}/${contractName}.json`, `${JSON.stringify(artifact, null, 2)}\n`);
     }
   }
   return artifacts;
@@ -113,8 +115,10 @@ function check(artifacts) {
 
 function write(artifacts) {
   rmSync(artifactsDirectory, { recursive: true, force: true });
-  mkdirSync(artifactsDirectory, { recursive: true });
-  for (const [path, text] of artifacts) writeFileSync(join(root, path), text);
+  for (const [path, text] of artifacts) {
+    mkdirSync(join(root, dirname(path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
 }
 
 const mode = process.argv[2];

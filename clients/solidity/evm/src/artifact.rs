@@ -1,6 +1,11 @@
 //! The compiled contracts, as `node build.mjs` wrote them.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use revm::primitives::{Bytes, keccak256};
 use serde_json::Value;
@@ -9,15 +14,34 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Artifact(Value);
 
-fn directory() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../artifacts")
+/// Every artifact's file, by the contract's name.
+fn files() -> &'static BTreeMap<String, PathBuf> {
+    static FILES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let mut out = BTreeMap::new();
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../artifacts")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("artifacts/ can be read") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.file_stem().and_then(|n| n.to_str()).expect("a name");
+                    assert_eq!(out.insert(name.to_owned(), path.clone()), None, "{name}");
+                }
+            }
+        }
+        out
+    })
 }
 
 impl Artifact {
-    /// Reads `artifacts/NAME.json`.
+    /// Reads a contract's file below `artifacts/`.
     pub fn read(name: &str) -> Self {
-        let path = directory().join(format!("{name}.json"));
-        let text = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let path = files()
+            .get(name)
+            .unwrap_or_else(|| panic!("no artifact of {name}"));
+        let text = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         Self(serde_json::from_slice(&text).expect("an artifact is JSON"))
     }
 
@@ -124,18 +148,9 @@ fn errors() -> &'static BTreeMap<[u8; 4], String> {
             (*b"\x08\xc3\x79\xa0", "Error".to_owned()),
             (*b"\x4e\x48\x7b\x71", "Panic".to_owned()),
         ]);
-        for entry in fs::read_dir(directory()).expect("artifacts/ can be read") {
-            let name = entry.expect("an entry").path();
-            let name = name
-                .file_stem()
-                .and_then(|n| n.to_str())
-                .expect("a name")
-                .to_owned();
-            for entry in Artifact::read(&name)
-                .abi()
-                .iter()
-                .filter(|e| e["type"] == "error")
-            {
+        for name in files().keys() {
+            let artifact = Artifact::read(name);
+            for entry in artifact.abi().iter().filter(|e| e["type"] == "error") {
                 all.insert(
                     selector(entry),
                     entry["name"].as_str().expect("a name").to_owned(),

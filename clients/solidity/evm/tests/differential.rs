@@ -116,6 +116,36 @@ fn every_value_of_every_byte_that_is_not_hashed_is_judged_alike() {
     }
 }
 
+/// Of two faults the first in the order of the bytes counts, wherever the update is cut off.
+#[test]
+fn an_update_with_a_fault_is_judged_alike_wherever_it_is_cut_off() {
+    let update = &world().updates[3];
+    let leaf = 217;
+    // The name, the status, the exponent, the price, the index, the path's length.
+    for (at, value) in [
+        (0, b'a'),
+        (32, 0x40),
+        (33, 39),
+        (34, 0x80),
+        (92, 0xff),
+        (94, 9),
+    ] {
+        let mut bad = update.clone();
+        bad[leaf + at] = value;
+        let codes: Vec<String> = (leaf..leaf + 100)
+            .filter_map(|end| verdict(&bad[..end]))
+            .collect();
+        assert_eq!(codes.len(), 100);
+        // Truncated until the fault is there, and the fault's code from then on.
+        let changes = codes.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert_eq!(
+            (codes[0].as_str(), changes),
+            ("truncated", 1),
+            "{at}: {codes:?}"
+        );
+    }
+}
+
 /// One way to change bytes.
 #[derive(Clone, Debug)]
 enum Change {
