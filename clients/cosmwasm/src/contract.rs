@@ -5,7 +5,7 @@ use cosmwasm_std::entry_point;
 use cosmwasm_std::{
     Binary, Deps, DepsMut, Env, MessageInfo, Response, WasmMsg, to_json_binary,
 };
-use touchstone_client::{Policy, PolicyError, VerifyError, verify_at};
+use touchstone_client::{Policy, PolicyError, Verifier, VerifyError, verify_at};
 use touchstone_types::{FeedName, PriceUpdate, Round};
 
 use crate::{
@@ -94,7 +94,7 @@ pub fn query(deps: Deps<'_>, env: Env, msg: QueryMsg) -> Result<Binary, Contract
             max_age_ms,
             conditions,
         } => {
-            let update = pinned.verifier().verify(&update)?;
+            let update = pinned.verifier()?.verify(&update)?;
             let policy = Policy::fresh(clock.now_ms, max_age_ms);
             let price = update.price(name(&feed)?, &conditions.policy(policy, clock))?;
             to_json_binary(&prices::response(&price.into()))
@@ -107,7 +107,7 @@ pub fn query(deps: Deps<'_>, env: Env, msg: QueryMsg) -> Result<Binary, Contract
             max_gap,
             conditions,
         } => {
-            let verifier = pinned.verifier();
+            let verifier = pinned.verifier()?;
             let (before, after) = (verifier.verify(&before)?, verifier.verify(&after)?);
             let bracket = verify_at(&before, &after, instant_ms.u64())?;
             let policy = Policy::at(bracket).max_gap(max_gap.unwrap_or(1));
@@ -120,7 +120,7 @@ pub fn query(deps: Deps<'_>, env: Env, msg: QueryMsg) -> Result<Binary, Contract
 
 fn execute_update(deps: DepsMut<'_>, env: &Env, bytes: &[u8]) -> Result<Response, ContractError> {
     let pinned = Pinned::load(deps.storage)?;
-    let update = authentic(&pinned, bytes)?;
+    let update = authentic(&pinned.verifier()?, bytes)?;
     let statement = &update.statement;
     clock(env, &pinned).check("the round's timestamp", statement.timestamp_ms)?;
     let (mut stored, mut skipped) = (0u32, 0u32);
@@ -152,11 +152,9 @@ fn execute_update(deps: DepsMut<'_>, env: &Env, bytes: &[u8]) -> Result<Response
 
 /// An update of the pinned network, checked in the order of [`touchstone_client::Verifier::verify`]. That one shows no leaf
 /// before a policy is stated; the contract keeps leaves, and asks for the policy when it is asked for a number.
-fn authentic(pinned: &Pinned, bytes: &[u8]) -> Result<PriceUpdate, VerifyError> {
+fn authentic(verifier: &Verifier, bytes: &[u8]) -> Result<PriceUpdate, VerifyError> {
     let update = PriceUpdate::from_bytes(bytes)?;
-    pinned
-        .verifier()
-        .verify_statement(&update.statement, update.suite, &update.signature)?;
+    verifier.verify_statement(&update.statement, update.suite, &update.signature)?;
     update.check_inclusion()?;
     Ok(update)
 }

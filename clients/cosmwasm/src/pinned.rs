@@ -1,7 +1,7 @@
 //! What the contract pins when it is made: the network, its keys, and how far clocks may differ.
 
 use cosmwasm_std::{HexBinary, Storage};
-use touchstone_client::{DEFAULT_MAX_SKEW_MS, GroupKey, Verifier};
+use touchstone_client::{DEFAULT_MAX_SKEW_MS, GroupKey, GroupKeyError, Verifier};
 use touchstone_types::{Digest, NetworkId, Reader, Suite};
 
 use crate::{
@@ -20,7 +20,9 @@ const KEY: &[u8] = b"pinned";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Pinned {
     network: NetworkId,
-    keys: Vec<GroupKey>,
+    /// Checked when they were pinned, and again by [`Pinned::verifier`]: that costs more than everything else that a query
+    /// for a price does, and only a signature needs it.
+    keys: Vec<(Suite, Vec<u8>)>,
     /// How far a signed time may be ahead of the block's, in milliseconds.
     pub(crate) max_skew_ms: u64,
 }
@@ -33,19 +35,6 @@ impl Pinned {
     pub(crate) fn new(msg: &InstantiateMsg) -> Result<Self, ContractError> {
         let network = <[u8; 32]>::try_from(msg.network_id.as_slice())
             .map_err(|_| ContractError::NetworkId(msg.network_id.len()))?;
-        let named = [
-            (Suite::Ed25519, &msg.group_keys.ed25519),
-            (Suite::Secp256k1Keccak, &msg.group_keys.secp256k1_keccak),
-        ];
-        let mut keys = Vec::new();
-        for (suite, key) in named {
-            if let Some(key) = key {
-                keys.push(GroupKey::new(suite, key)?);
-            }
-        }
-        if keys.is_empty() {
-            return Err(ContractError::NoGroupKey);
-        }
         let max_skew_ms = msg.max_skew_ms.unwrap_or(DEFAULT_MAX_SKEW_MS);
         if max_skew_ms > MAX_SKEW_MS {
             return Err(ContractError::MaxSkew {
@@ -53,25 +42,41 @@ impl Pinned {
                 max: MAX_SKEW_MS,
             });
         }
-        Ok(Self {
+        let GroupKeys {
+            ed25519,
+            secp256k1_keccak,
+        } = &msg.group_keys;
+        let keys: Vec<(Suite, Vec<u8>)> = [
+            (Suite::Ed25519, ed25519),
+            (Suite::Secp256k1Keccak, secp256k1_keccak),
+        ]
+        .into_iter()
+        .filter_map(|(suite, key)| key.as_ref().map(|key| (suite, key.to_vec())))
+        .collect();
+        if keys.is_empty() {
+            return Err(ContractError::NoGroupKey);
+        }
+        let pinned = Self {
             network: NetworkId(Digest(network)),
             keys,
             max_skew_ms,
-        })
+        };
+        pinned.verifier()?;
+        Ok(pinned)
     }
 
     /// Keeps it.
     pub(crate) fn save(&self, storage: &mut dyn Storage) {
         let mut value = self.network.0.0.to_vec();
         value.extend_from_slice(&self.max_skew_ms.to_be_bytes());
-        for key in &self.keys {
-            value.push(key.suite().byte());
-            value.extend_from_slice(&key.to_bytes());
+        for (suite, key) in &self.keys {
+            value.push(suite.byte());
+            value.extend_from_slice(key);
         }
         storage.set(KEY, &value);
     }
 
-    /// Reads it back. The keys are checked again.
+    /// Reads it back.
     ///
     /// # Errors
     /// There is nothing of this form.
@@ -86,7 +91,7 @@ impl Pinned {
             let suite = Suite::from_byte(reader.u8("suite").map_err(broken)?)
                 .ok_or(ContractError::State("what is pinned"))?;
             let key = reader.take(suite.element_bytes(), "key").map_err(broken)?;
-            keys.push(GroupKey::new(suite, key)?);
+            keys.push((suite, key.to_vec()));
         }
         Ok(Self {
             network,
@@ -96,15 +101,23 @@ impl Pinned {
     }
 
     /// The verifier of the pinned network.
-    pub(crate) fn verifier(&self) -> Verifier {
-        Verifier::new(self.network, self.keys.iter().cloned())
+    ///
+    /// # Errors
+    /// A key that must not be pinned.
+    pub(crate) fn verifier(&self) -> Result<Verifier, GroupKeyError> {
+        let keys = self.keys.iter();
+        let keys = keys.map(|(suite, key)| GroupKey::new(*suite, key));
+        Ok(Verifier::new(
+            self.network,
+            keys.collect::<Result<Vec<_>, _>>()?,
+        ))
     }
 
     /// It, for whoever asks.
     pub(crate) fn response(&self) -> ConfigResponse {
         let key = |suite| {
-            let key = self.keys.iter().find(|key| key.suite() == suite);
-            key.map(|key| HexBinary::from(key.to_bytes()))
+            let key = self.keys.iter().find(|(s, _)| *s == suite);
+            key.map(|(_, key)| HexBinary::from(key.as_slice()))
         };
         ConfigResponse {
             network_id: HexBinary::from(self.network.0.0),
