@@ -2,13 +2,16 @@
 //!
 //! Byte strings are hexadecimal where a person compares them (ids, keys) and base64 where they are long (updates: the text
 //! that the HTTP API has in its member `update`). Rounds, times and mantissas are decimal text, because a JSON reader may
-//! know doubles only; ages and counts are numbers. Times are Unix milliseconds.
+//! know doubles only; ages and counts are numbers. Times are Unix milliseconds. A member that is not named here is refused:
+//! a misspelt condition must not be taken for none.
 
 use cosmwasm_schema::{QueryResponses, cw_serde};
 use cosmwasm_std::{Binary, HexBinary, Int128, Uint64};
 
 /// What the contract pins, once and for all.
 #[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
 pub struct InstantiateMsg {
     /// The network's id, 32 bytes.
     pub network_id: HexBinary,
@@ -23,6 +26,8 @@ pub struct InstantiateMsg {
 /// The group's keys, at least one, by suite in this chain's spelling (`secp256k1_keccak`).
 #[cw_serde]
 #[derive(Default)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
 pub struct GroupKeys {
     /// Suite 1: 32 bytes, RFC 8032 encoding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,6 +39,8 @@ pub struct GroupKeys {
 
 /// What anybody may send. No funds are accepted.
 #[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
 pub enum ExecuteMsg {
     /// Verifies a price update and keeps each feed of it whose round is above the one that is kept. Fails with `not-newer` if
     /// there is no such feed: then nothing changes.
@@ -49,6 +56,8 @@ pub enum ExecuteMsg {
 /// What can be asked.
 #[cw_serde]
 #[derive(QueryResponses)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
 pub enum QueryMsg {
     /// What is pinned.
     #[returns(ConfigResponse)]
@@ -111,6 +120,8 @@ pub enum QueryMsg {
 /// What a caller accepts. Left out means strict.
 #[cw_serde]
 #[derive(Default)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
 pub struct Conditions {
     /// Status bits that are accepted, by name. By default none is.
     #[serde(default)]

@@ -26,6 +26,9 @@ pub enum Admin {
 
 /// A chain with one contract on it. A call that is refused changes nothing.
 pub trait Chain: Sized {
+    /// Of a test's thousands of cases each `STEP`-th is run: 1 where a call is quick.
+    const STEP: usize;
+
     /// A chain on which the contract's code is stored.
     fn new() -> Self;
 

@@ -33,6 +33,8 @@ impl MultiTest {
 }
 
 impl Chain for MultiTest {
+    const STEP: usize = 1;
+
     fn new() -> Self {
         let mut app = App::new(|router, api, storage| {
             for name in ["anybody", "maker"] {
@@ -125,14 +127,21 @@ fn refused(error: &StdError) -> Refused {
     Refused(plain(&error.to_string()))
 }
 
-/// The contract's own text; cw-multi-test wraps it once per call that it went through.
+/// The contract's own text. cw-multi-test puts two things before it, once per call that it went through: the kind of the
+/// error, and three lines with the message that failed.
 fn plain(text: &str) -> String {
     let mut text = text;
-    while let Some((_, inner)) = text
-        .strip_prefix("kind: ")
-        .and_then(|t| t.split_once(", error: "))
-    {
-        text = inner;
+    loop {
+        let inner = match text.strip_prefix("kind: ") {
+            Some(kind) => kind.split_once(", error: ").map(|(_, inner)| inner),
+            None => text
+                .starts_with("Error executing WasmMsg:")
+                .then(|| text.splitn(4, '\n').nth(3))
+                .flatten(),
+        };
+        match inner {
+            Some(inner) => text = inner,
+            None => return text.to_owned(),
+        }
     }
-    text.to_owned()
 }

@@ -42,6 +42,6 @@ on_both! {
     adversaries::the_future_is_refused(),
     adversaries::a_feed_comes_once(),
     adversaries::other_names_have_no_price(),
-    adversaries::random_changes_are_refused(29, 2_000),
+    adversaries::random_changes_are_refused(29, 3_000),
     model::follows_the_model(30, 400),
 }
