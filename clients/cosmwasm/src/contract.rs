@@ -2,9 +2,7 @@
 
 #[cfg(not(feature = "library"))]
 use cosmwasm_std::entry_point;
-use cosmwasm_std::{
-    Binary, Deps, DepsMut, Env, MessageInfo, Response, WasmMsg, to_json_binary,
-};
+use cosmwasm_std::{Binary, Deps, DepsMut, Env, MessageInfo, Response, WasmMsg, to_json_binary};
 use touchstone_client::{Policy, PolicyError, Verifier, VerifyError, verify_at};
 use touchstone_types::{FeedName, PriceUpdate, Round};
 
@@ -160,7 +158,9 @@ fn authentic(verifier: &Verifier, bytes: &[u8]) -> Result<PriceUpdate, VerifyErr
 }
 
 fn assert_no_admin(deps: Deps<'_>, env: Env) -> Result<Response, ContractError> {
-    let contract = deps.querier.query_wasm_contract_info(env.contract.address)?;
+    let contract = deps
+        .querier
+        .query_wasm_contract_info(env.contract.address)?;
     match contract.admin {
         Some(admin) => Err(ContractError::HasAdmin(admin.into_string())),
         None => Ok(Response::new()),

@@ -11,8 +11,7 @@ use std::{
 
 use cosmwasm_std::{
     Addr, Binary, BlockInfo, Coin, ContractInfo, ContractInfoResponse, ContractResult, Empty, Env,
-    MessageInfo, Order, Record, Response, SystemError, SystemResult, WasmQuery,
-    to_json_binary,
+    MessageInfo, Order, Record, Response, SystemError, SystemResult, WasmQuery, to_json_binary,
 };
 use cosmwasm_vm::{
     Backend, BackendError, BackendResult, GasInfo, Instance, Size, Storage, VmResult, WasmLimits,
@@ -63,8 +62,8 @@ impl Gas {
 
 /// The compiled contract: what `build-wasm` wrote.
 pub fn wasm() -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../artifacts/touchstone_cosmwasm.wasm");
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../artifacts/touchstone_cosmwasm.wasm");
     fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run ./build-wasm", path.display()))
 }
 
@@ -83,6 +82,22 @@ fn module() -> (Module, Engine) {
         compile_module(&wasm, Some(MEMORY)).expect("the code compiles")
     });
     compiled.clone()
+}
+
+/// The names that the compiled contract exports, sorted: its entry points and what the virtual machine needs.
+pub fn exports() -> Vec<String> {
+    let (module, _) = module();
+    let mut names: Vec<String> = module.exports().map(|e| e.name().to_owned()).collect();
+    names.sort();
+    names
+}
+
+/// The functions of the chain that the compiled contract imports, sorted.
+pub fn imports() -> Vec<String> {
+    let (module, _) = module();
+    let mut names: Vec<String> = module.imports().map(|i| i.name().to_owned()).collect();
+    names.sort();
+    names
 }
 
 impl Vm {
@@ -143,7 +158,8 @@ impl Vm {
         let backend = self.backend.as_mut().expect("no call is running");
         backend.querier.update_wasm(move |query| match query {
             WasmQuery::ContractInfo { contract_addr } if *contract_addr == contract => {
-                let info = ContractInfoResponse::new(1, maker.clone(), admin.clone(), false, None, None);
+                let info =
+                    ContractInfoResponse::new(1, maker.clone(), admin.clone(), false, None, None);
                 SystemResult::Ok(ContractResult::Ok(to_json_binary(&info).expect("JSON")))
             }
             _ => SystemResult::Err(SystemError::UnsupportedRequest {
@@ -196,7 +212,11 @@ impl Chain for Vm {
                 checked
             });
         if made.is_err() {
-            self.backend.as_mut().expect("no call is running").storage.data = before;
+            self.backend
+                .as_mut()
+                .expect("no call is running")
+                .storage
+                .data = before;
         }
         made.map(drop)
     }
@@ -208,8 +228,9 @@ impl Chain for Vm {
         funds: &[Coin],
     ) -> Result<Vec<(String, String)>, Refused> {
         let info = info(sender, funds);
-        let response: Response<Empty> =
-            self.call(true, |instance, env| call_execute(instance, env, &info, msg))?;
+        let response: Response<Empty> = self.call(true, |instance, env| {
+            call_execute(instance, env, &info, msg)
+        })?;
         assert!(response.messages.is_empty());
         Ok(response
             .attributes
@@ -292,7 +313,10 @@ impl Storage for SdkStorage {
     fn next(&mut self, id: u32) -> BackendResult<Option<Record>> {
         let scan = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
         let Some(scan) = scan.and_then(|index| self.scans.get_mut(index)) else {
-            return (Err(BackendError::iterator_does_not_exist(id)), GasInfo::free());
+            return (
+                Err(BackendError::iterator_does_not_exist(id)),
+                GasInfo::free(),
+            );
         };
         let record = scan.next();
         let (key, value) = record.as_ref().map_or((0, 0), |(k, v)| (k.len(), v.len()));

@@ -90,7 +90,12 @@ impl Network {
         let shares: Vec<(MemberId, SignatureShare)> = signers
             .iter()
             .zip(nonces)
-            .map(|(share, nonces)| (share.member(), session.sign(share, nonces).expect("a share")))
+            .map(|(share, nonces)| {
+                (
+                    share.member(),
+                    session.sign(share, nonces).expect("a share"),
+                )
+            })
             .collect();
         session
             .aggregate(&shares)

@@ -95,7 +95,10 @@ pub fn huge_messages_end<C: Chain>() {
     let mut long = good.clone();
     long.resize(mega, 0);
     assert_eq!(refuse(&mut chain, "long", &long), "trailing-bytes");
-    assert_eq!(refuse(&mut chain, "short", &good[..good.len() - 1]), "truncated");
+    assert_eq!(
+        refuse(&mut chain, "short", &good[..good.len() - 1]),
+        "truncated"
+    );
     let mut wrong = good.clone();
     *wrong.last_mut().expect("bytes") ^= 1;
     assert_eq!(refuse(&mut chain, "the last path", &wrong), "inclusion");
@@ -109,11 +112,17 @@ pub fn other_networks_are_refused<C: Chain>() {
     let mut chain: C = start(&ours, &SUITES);
     for suite in SUITES {
         let update = world::update(&theirs.round(5, 3), suite, &[0]);
-        assert_eq!(refuse(&mut chain, "another network", &update), "wrong-network");
+        assert_eq!(
+            refuse(&mut chain, "another network", &update),
+            "wrong-network"
+        );
         let id = ours.id;
         let forged = theirs.attest(5, world::leaves(5, 3), |statement| statement.network = id);
         let update = world::update(&forged, suite, &[0]);
-        assert_eq!(refuse(&mut chain, "another group", &update), "bad-signature");
+        assert_eq!(
+            refuse(&mut chain, "another group", &update),
+            "bad-signature"
+        );
     }
     // The same keys under another id: a signature says which network it is for.
     let elsewhere = InstantiateMsg {
@@ -132,7 +141,10 @@ pub fn other_suites_are_refused<C: Chain>() {
     for (pinned, sent) in [(SUITES[0], SUITES[1]), (SUITES[1], SUITES[0])] {
         let mut chain: C = start(&network, &[pinned]);
         let mut update = world::update(&round, sent, &[0]);
-        assert_eq!(refuse(&mut chain, "not pinned", &update), "unsupported-suite");
+        assert_eq!(
+            refuse(&mut chain, "not pinned", &update),
+            "unsupported-suite"
+        );
         update[1] = pinned.byte();
         refuse(&mut chain, "renamed", &update);
     }
@@ -181,7 +193,10 @@ pub fn a_feed_comes_once<C: Chain>() {
     let honest = network.round(5, 2);
     let mut update = honest.update(Suite::Ed25519, &[1]).expect("a leaf");
     update.entries.push(update.entries[0].clone());
-    assert_eq!(refuse(&mut chain, "twice", &update.to_bytes()), "leaf-order");
+    assert_eq!(
+        refuse(&mut chain, "twice", &update.to_bytes()),
+        "leaf-order"
+    );
 
     let mut leaves = world::leaves(6, 3);
     let name = leaves[0].feed;
@@ -192,7 +207,13 @@ pub fn a_feed_comes_once<C: Chain>() {
     assert_eq!(chain.update(&update), Ok((1, 1)));
     for answer in [
         price(&mut chain, name.as_str(), 1_000_000, Conditions::default()),
-        verify(&mut chain, &update, name.as_str(), 1_000_000, Conditions::default()),
+        verify(
+            &mut chain,
+            &update,
+            name.as_str(),
+            1_000_000,
+            Conditions::default(),
+        ),
     ] {
         let got = answer.expect("a price").price_mantissa.i128();
         assert_eq!(got, first);
@@ -208,8 +229,19 @@ pub fn other_names_have_no_price<C: Chain>() {
     chain.update(&update).expect("an authentic update");
     let long = "A".repeat(100_000);
     for name in [
-        "", "-", "F0001-USD", "f0000-usd", "F0000-USD ", "F0000-USD\0", "F0000", "pinned", "/",
-        "../pinned", "F0000-USD-USD", "\u{10ffff}", long.as_str(),
+        "",
+        "-",
+        "F0001-USD",
+        "f0000-usd",
+        "F0000-USD ",
+        "F0000-USD\0",
+        "F0000",
+        "pinned",
+        "/",
+        "../pinned",
+        "F0000-USD-USD",
+        "\u{10ffff}",
+        long.as_str(),
     ] {
         let kept = price(&mut chain, name, u64::MAX, Conditions::default());
         assert_eq!(code(name, kept), "no-feed");

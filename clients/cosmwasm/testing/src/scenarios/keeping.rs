@@ -158,7 +158,10 @@ pub fn a_bad_status_is_kept_and_refused<C: Chain>() {
         .expect("an answer");
     let status: Vec<_> = answer.feeds.into_iter().map(|feed| feed.status).collect();
     let halted = vec![Status::Halted, Status::Unavailable];
-    assert_eq!(status, [vec![], vec![Status::Stale, Status::Depegged], halted]);
+    assert_eq!(
+        status,
+        [vec![], vec![Status::Stale, Status::Depegged], halted]
+    );
 }
 
 /// A past instant has the price of the round before it, and nobody can leave out a round.

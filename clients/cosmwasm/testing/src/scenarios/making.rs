@@ -64,7 +64,10 @@ pub fn bad_settings_are_refused<C: Chain>() {
     assert_eq!(code("zero", chain.instantiate(&bad)), "bad-group-key");
     let mut bad = good.clone();
     bad.group_keys.ed25519 = Some(HexBinary::from(network.group_key(Suite::Secp256k1Keccak)));
-    assert_eq!(code("other suite", chain.instantiate(&bad)), "bad-group-key");
+    assert_eq!(
+        code("other suite", chain.instantiate(&bad)),
+        "bad-group-key"
+    );
     let paid = chain.instantiate_raw(&json(&good), &coins(1, "token"), Admin::Nobody);
     assert_eq!(code("funds", paid), "funds");
 }
@@ -153,10 +156,13 @@ pub fn no_number_without_an_age<C: Chain>() {
     }
     // What is answered without an age holds no mantissa in any form.
     let mantissa = attestation.leaves[0].price.to_string();
-    for query in [&QueryMsg::Config {}, &QueryMsg::Feeds {
-        start_after: None,
-        limit: None,
-    }] {
+    for query in [
+        &QueryMsg::Config {},
+        &QueryMsg::Feeds {
+            start_after: None,
+            limit: None,
+        },
+    ] {
         let answer = chain.query_raw(&json(query)).expect("an answer");
         let text = String::from_utf8(answer.into()).expect("JSON");
         assert!(!text.contains(&mantissa), "{text}");

@@ -39,7 +39,10 @@ pub fn follows_the_model<C: Chain>(seed: u64, steps: u32) {
     for _ in 0..steps {
         history.step();
     }
-    assert!(!history.kept.is_empty(), "a history in which nothing happened");
+    assert!(
+        !history.kept.is_empty(),
+        "a history in which nothing happened"
+    );
 }
 
 impl<C: Chain> History<C> {
@@ -84,7 +87,10 @@ impl<C: Chain> History<C> {
         let statement = self.rounds[round].statement;
         let sent = self.chain.update(&update);
         if statement.timestamp_ms > self.now_ms + SKEW_MS {
-            assert_eq!(sent.map_err(|e| e.code().to_owned()), Err("ahead-of-now".into()));
+            assert_eq!(
+                sent.map_err(|e| e.code().to_owned()),
+                Err("ahead-of-now".into())
+            );
             return;
         }
         let count = indices.len();
@@ -92,12 +98,16 @@ impl<C: Chain> History<C> {
         let stored: Vec<u16> = indices.into_iter().filter(newer).collect();
         let skipped = count - stored.len();
         if stored.is_empty() {
-            assert_eq!(sent.map_err(|e| e.code().to_owned()), Err("not-newer".into()));
+            assert_eq!(
+                sent.map_err(|e| e.code().to_owned()),
+                Err("not-newer".into())
+            );
         } else {
             let counts = [stored.len(), skipped].map(|n| u32::try_from(n).expect("few"));
             assert_eq!(sent, Ok(counts.into()));
         }
-        self.kept.extend(stored.into_iter().map(|index| (index, round)));
+        self.kept
+            .extend(stored.into_iter().map(|index| (index, round)));
     }
 
     fn ask_kept(&mut self) {
@@ -119,7 +129,13 @@ impl<C: Chain> History<C> {
         let (_, update, _) = self.some_update();
         let name = feed(usize::try_from(self.below(FEEDS)).expect("few"));
         let (max_age_ms, conditions) = self.some_conditions();
-        let got = verify(&mut self.chain, &update, &name, max_age_ms, conditions.clone());
+        let got = verify(
+            &mut self.chain,
+            &update,
+            &name,
+            max_age_ms,
+            conditions.clone(),
+        );
         same(got, self.client(&update, &name, max_age_ms, &conditions));
     }
 
@@ -153,7 +169,11 @@ impl<C: Chain> History<C> {
         if indices.is_empty() {
             indices.push(3);
         }
-        (round, world::update(&self.rounds[round], suite, &indices), indices)
+        (
+            round,
+            world::update(&self.rounds[round], suite, &indices),
+            indices,
+        )
     }
 
     fn some_conditions(&mut self) -> (u64, Conditions) {
