@@ -1,0 +1,3 @@
+//! The compiled programs in the Solana virtual machine.
+
+mod costs;
