@@ -244,6 +244,11 @@ pub fn update(config: Address, prices: &[Address], update: &[u8]) -> Instruction
     Instruction::new_with_bytes(PROGRAM, &data, accounts)
 }
 
+/// A transfer to nobody in particular: an instruction that does nothing here.
+pub fn system_transfer(vm: &Vm, lamports: u64) -> Instruction {
+    transfer(&vm.payer.pubkey(), &vm.payer.pubkey(), lamports)
+}
+
 /// An instruction of the Ed25519 program.
 pub fn ed25519(data: &[u8]) -> Instruction {
     Instruction::new_with_bytes(ED25519, data, vec![])

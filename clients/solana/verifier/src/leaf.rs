@@ -83,34 +83,43 @@ pub struct Leaf<'a> {
 }
 
 impl<'a> Leaf<'a> {
-    /// Reads a leaf off the front, from the first byte to the last: what is wrong first is reported.
+    /// Takes a leaf off the front and checks it, from the first byte to the last: what is wrong first is reported.
     #[inline(always)]
-    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Error> {
-        let start = *reader;
-        let name: &[u8; 32] = reader.array()?;
-        if !feed::is_name(name) {
+    pub(crate) fn check(reader: &mut Reader<'a>) -> Result<(), Error> {
+        if !feed::is_name(reader.array()?) {
             return Err(Error::Leaf);
         }
         let status = Status::from_bits(reader.u8()?).ok_or(Error::Leaf)?;
-        let leaf = Self {
-            feed: name,
-            status,
-            exponent: i8::from_be_bytes(*reader.array()?),
-            price: i128::from_be_bytes(*reader.array()?),
-            low: i128::from_be_bytes(*reader.array()?),
-            high: i128::from_be_bytes(*reader.array()?),
-            observed_at_ms: u64::from_be_bytes(*reader.array()?),
-            observers: reader.u16()?,
-            bytes: start.rest().first_chunk().ok_or(Error::Truncated)?,
-        };
-        let priced = leaf.price != 0 || leaf.low != 0 || leaf.high != 0;
-        if !EXPONENTS.contains(&leaf.exponent)
+        let exponent = i8::from_be_bytes(*reader.array()?);
+        let price = i128::from_be_bytes(*reader.array()?);
+        let low = i128::from_be_bytes(*reader.array()?);
+        let high = i128::from_be_bytes(*reader.array()?);
+        let _observed_at_ms_and_observers: &[u8; 10] = reader.array()?;
+        let priced = price != 0 || low != 0 || high != 0;
+        if !EXPONENTS.contains(&exponent)
             || (status.contains(Status::UNAVAILABLE) && priced)
-            || leaf.low > leaf.price
-            || leaf.price > leaf.high
+            || low > price
+            || price > high
         {
             return Err(Error::Leaf);
         }
-        Ok(leaf)
+        Ok(())
+    }
+
+    /// The fields of a leaf that was checked.
+    #[inline(always)]
+    pub(crate) fn checked(bytes: &'a [u8; LEAF_BYTES]) -> Result<Self, Error> {
+        let mut fields = Reader::new(bytes);
+        Ok(Self {
+            bytes,
+            feed: fields.array()?,
+            status: Status(fields.u8()?),
+            exponent: i8::from_be_bytes(*fields.array()?),
+            price: i128::from_be_bytes(*fields.array()?),
+            low: i128::from_be_bytes(*fields.array()?),
+            high: i128::from_be_bytes(*fields.array()?),
+            observed_at_ms: u64::from_be_bytes(*fields.array()?),
+            observers: fields.u16()?,
+        })
     }
 }

@@ -109,11 +109,11 @@ impl<'a> Update<'a> {
         let entries = reader.rest();
         let mut above = None;
         for _ in 0..count {
-            let entry = Entry::read(&mut reader, statement.feed_count)?;
-            if above.is_some_and(|last| entry.index <= last) {
+            let index = Entry::check(&mut reader, statement.feed_count)?;
+            if above.is_some_and(|last| index <= last) {
                 return Err(Error::Order);
             }
-            above = Some(entry.index);
+            above = Some(index);
         }
         if !reader.rest().is_empty() {
             return Err(Error::Trailing);
@@ -161,9 +161,8 @@ impl<'a> Update<'a> {
             feeds_root,
             ..
         } = self.statement;
-        let mut reader = Reader::new(self.entries);
-        (0..self.count).map(move |_| {
-            let entry = Entry::read(&mut reader, feed_count)?;
+        self.unproved().map(move |entry| {
+            let entry = entry?;
             let Entry { leaf, index, path } = entry;
             match merkle::verify(leaf.bytes, index, feed_count, path, feeds_root, sha256) {
                 true => Ok(entry),
@@ -171,19 +170,45 @@ impl<'a> Update<'a> {
             }
         })
     }
+
+    /// The padded names of the feeds that the update is about, in the order of its entries: whose price accounts to pass.
+    pub fn feeds(&self) -> impl Iterator<Item = &'a [u8; 32]> + use<'a> {
+        self.unproved().filter_map(|entry| Some(entry.ok()?.leaf.feed))
+    }
+
+    #[inline(always)]
+    fn unproved(&self) -> impl Iterator<Item = Result<Entry<'a>, Error>> + use<'a> {
+        let mut reader = Reader::new(self.entries);
+        (0..self.count).map(move |_| Entry::checked(&mut reader))
+    }
 }
 
 impl<'a> Entry<'a> {
+    /// Takes an entry off the front and checks its form; returns its index.
     #[inline(always)]
-    fn read(reader: &mut Reader<'a>, feed_count: u16) -> Result<Self, Error> {
-        let leaf = Leaf::read(reader)?;
+    fn check(reader: &mut Reader<'a>, feed_count: u16) -> Result<u16, Error> {
+        Leaf::check(reader)?;
         let index = reader.u16()?;
         let len = usize::from(reader.u8()?);
         if merkle::path_len(index, feed_count).ok_or(Error::Index)? != len {
             return Err(Error::PathLength);
         }
-        // `len` is at most 16.
-        let (path, _) = reader.take(len.wrapping_mul(32))?.as_chunks();
+        reader.take(path_bytes(len))?;
+        Ok(index)
+    }
+
+    /// Takes an entry off the front whose form was checked.
+    #[inline(always)]
+    fn checked(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        let leaf = Leaf::checked(reader.array()?)?;
+        let index = reader.u16()?;
+        let len = usize::from(reader.u8()?);
+        let (path, _) = reader.take(path_bytes(len))?.as_chunks();
         Ok(Self { leaf, index, path })
     }
+}
+
+/// Length of a path of so many hashes, which a byte has counted.
+fn path_bytes(len: usize) -> usize {
+    len.wrapping_mul(32)
 }
