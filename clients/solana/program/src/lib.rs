@@ -17,7 +17,7 @@ mod create;
 mod initialize;
 mod update;
 
-use touchstone_solana::{Address, Error, instruction};
+use touchstone_solana::{Address, Error, equal, instruction};
 use touchstone_solana_runtime::{Account, Call, Failure};
 
 touchstone_solana_runtime::entrypoint!(process);
@@ -38,7 +38,7 @@ pub fn process(call: Call<'_>) -> Result<(), Failure> {
 
 /// Refuses accounts of other programs: whatever they hold, it is not this program's word.
 fn check_owner(account: &Account<'_>, program: &Address) -> Result<(), Error> {
-    match account.owner() == program {
+    match equal(account.owner(), program) {
         true => Ok(()),
         false => Err(Error::WrongOwner),
     }

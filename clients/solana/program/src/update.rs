@@ -3,6 +3,7 @@
 use touchstone_solana::{
     Address, Error,
     account::{Config, PriceAccount},
+    equal,
     instruction::MAX_AHEAD_MS,
     leaf::Leaf,
     reader::now_ms,
@@ -26,7 +27,7 @@ pub(crate) fn process(
     crate::check_owner(config, program)?;
     let pinned = Config::read(config.data())?;
     // The runtime fills the account at this address, so the address is all that there is to check.
-    if *sysvar.address() != signature::INSTRUCTIONS_SYSVAR {
+    if !equal(sysvar.address(), &signature::INSTRUCTIONS_SYSVAR) {
         return Err(Error::WrongSysvar.into());
     }
     let update = Update::parse(data)?;
@@ -61,10 +62,10 @@ fn store(
 ) -> Result<(), Error> {
     // The account is the program's, so it was created at the address of the config and the feed that it names.
     let held = PriceAccount::read(account.data())?;
-    if held.config != config {
+    if !equal(held.config, config) {
         return Err(Error::WrongConfig);
     }
-    if held.feed != leaf.feed {
+    if !equal(held.feed, leaf.feed) {
         return Err(Error::NoFeed);
     }
     if held

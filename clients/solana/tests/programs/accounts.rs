@@ -12,15 +12,16 @@ use touchstone_solana::{
 };
 use touchstone_solana_tests::{
     network::{Network, leaves},
-    vm::{
-        self, EXAMPLE, INSTRUCTIONS, PROGRAM, Vm, config_address, price_address, refused,
-    },
+    vm::{self, EXAMPLE, INSTRUCTIONS, PROGRAM, Vm, config_address, price_address, refused},
 };
 
 use crate::world::World;
 
 /// An update of BTC-USD whose instruction was changed.
-fn changed(world: &mut World, change: impl FnOnce(&mut Instruction)) -> Result<(), TransactionError> {
+fn changed(
+    world: &mut World,
+    change: impl FnOnce(&mut Instruction),
+) -> Result<(), TransactionError> {
     let update = world.update(1, &[2]);
     let [precompile, mut store] = world.instructions(&update, &[2]);
     change(&mut store);
@@ -237,9 +238,8 @@ fn a_price_account_is_created_once_under_a_config() {
     let feed = Feed::new("NEW-USD").expect("a feed");
     let price = price_address(&config, feed.as_bytes());
     let fund = world.vm.fund(price, PRICE_BYTES);
-    let send = |world: &mut World, create: Instruction| {
-        world.vm.send(&[fund.clone(), create]).map(|_| ())
-    };
+    let send =
+        |world: &mut World, create: Instruction| world.vm.send(&[fund.clone(), create]).map(|_| ());
     let good = vm::create(price, config, &feed);
     let other = Feed::new("OTHER-USD").expect("a feed");
     let sent = send(&mut world, vm::create(price, config, &other));
@@ -262,7 +262,10 @@ fn a_price_account_is_created_once_under_a_config() {
     assert_eq!(sent, Err(refused(0, Error::NotWritable)));
     let mut fewer = good.clone();
     fewer.accounts.pop();
-    assert_eq!(send(&mut world, fewer), Err(refused(1, Error::AccountCount)));
+    assert_eq!(
+        send(&mut world, fewer),
+        Err(refused(1, Error::AccountCount))
+    );
 
     send(&mut world, good.clone()).expect("an account");
     assert_eq!(send(&mut world, good), Err(refused(1, Error::Exists)));

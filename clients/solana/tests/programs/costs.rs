@@ -11,7 +11,11 @@ use touchstone_types::Leaf;
 use crate::{example, world::World};
 
 /// Units of the only invocation of a program.
-fn cost(world: &mut World, instructions: &[solana_instruction::Instruction], program: &Address) -> u64 {
+fn cost(
+    world: &mut World,
+    instructions: &[solana_instruction::Instruction],
+    program: &Address,
+) -> u64 {
     let meta = world.vm.send(instructions).expect("it passes");
     let [units] = units(&meta, program)[..] else {
         panic!("one invocation: {:?}", meta.logs);
@@ -31,7 +35,11 @@ fn table() {
         vm::initialize(config, &other.id, &other.key),
     ];
     let size = world.vm.size(&instructions);
-    rows.push(("initialize", cost(&mut world, &instructions, &PROGRAM), size));
+    rows.push((
+        "initialize",
+        cost(&mut world, &instructions, &PROGRAM),
+        size,
+    ));
 
     let feed = touchstone_solana::Feed::new("NEW-USD").expect("a feed");
     let price = vm::price_address(&world.config, feed.as_bytes());
@@ -64,9 +72,15 @@ fn table() {
         vm::update(world.config, &[price], &update),
     ];
     let size = world.vm.size(&instructions);
-    rows.push(("update, one feed of 1,000", cost(&mut world, &instructions, &PROGRAM), size));
+    rows.push((
+        "update, one feed of 1,000",
+        cost(&mut world, &instructions, &PROGRAM),
+        size,
+    ));
 
-    world.vm.set_clock(i64::try_from(START_MS / 1_000).expect("a time"));
+    world
+        .vm
+        .set_clock(i64::try_from(START_MS / 1_000).expect("a time"));
     let update = world.update(9, &[8]);
     world.store(&update, &[8]).expect("stored");
     assert_eq!(leaves(9).len(), 12);
@@ -78,11 +92,15 @@ fn table() {
     println!("| instruction | compute units | transaction, bytes |");
     println!("|---|---:|---:|");
     for (what, units, size) in &rows {
-        let mark = if *size > PACKET_BYTES { " (too large)" } else { "" };
+        let mark = if *size > PACKET_BYTES {
+            " (too large)"
+        } else {
+            ""
+        };
         println!("| {what} | {units} | {size}{mark} |");
     }
     // A transaction's own default is 200,000 for each instruction.
-    let bound = [12_000, 8_000, 3_000, 5_000, 20_000, 4_500, 1_500];
+    let bound = [12_000, 12_000, 2_700, 4_400, 18_000, 4_200, 900];
     for ((what, units, _), bound) in rows.iter().zip(bound) {
         assert!(*units <= bound, "{what}: {units} are more than {bound}");
     }

@@ -61,7 +61,9 @@ fn verifier(world: &World) -> Verifier {
 fn check(update: &[u8], network: &[u8; 32]) -> Result<(), Error> {
     let update = Update::parse(update)?;
     update.signature(network)?;
-    update.entries(&sha256).try_for_each(|entry| entry.map(|_| ()))
+    update
+        .entries(&sha256)
+        .try_for_each(|entry| entry.map(|_| ()))
 }
 
 /// Each verdict is the other verifier's, with the same code; where that one finds a bad signature, the program may see nothing
@@ -119,7 +121,11 @@ fn the_machine_agrees_with_the_other_verifier() {
         } else if after != before {
             for (i, account) in indices.iter().zip(&before) {
                 let address = world.prices[usize::from(*i)];
-                world.vm.svm.set_account(address, account.clone()).expect("an account");
+                world
+                    .vm
+                    .svm
+                    .set_account(address, account.clone())
+                    .expect("an account");
             }
         }
     }
@@ -215,7 +221,11 @@ fn random_instructions_end_in_an_error() {
                 assert_eq!(data[1..], next);
                 stored += 1;
                 for (i, account) in watched.iter().enumerate() {
-                    world.vm.svm.set_account(world.prices[i], account.clone()).expect("as before");
+                    world
+                        .vm
+                        .svm
+                        .set_account(world.prices[i], account.clone())
+                        .expect("as before");
                 }
             }
             Err(TransactionError::InstructionError(0, InstructionError::Custom(number))) => {

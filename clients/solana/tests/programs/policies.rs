@@ -115,22 +115,37 @@ fn a_reader_takes_the_programs_accounts_only() {
 
     let mut other = account.clone();
     other.owner = vm::EXAMPLE;
-    assert_eq!(read(&address, &other, config, &feed), Err(Error::WrongOwner));
+    assert_eq!(
+        read(&address, &other, config, &feed),
+        Err(Error::WrongOwner)
+    );
     for len in [0, 8, 79, 80, PRICE_BYTES - 1, PRICE_BYTES + 1] {
         let mut other = account.clone();
         other.data.resize(len, 0);
         assert_eq!(read(&address, &other, config, &feed), Err(Error::WrongKind));
     }
     let pinned = world.vm.svm.get_account(&config).expect("a config");
-    assert_eq!(read(&address, &pinned, config, &feed), Err(Error::WrongKind));
+    assert_eq!(
+        read(&address, &pinned, config, &feed),
+        Err(Error::WrongKind)
+    );
     let stranger = vm::config_address(&[1; 32], &world.network.key);
-    assert_eq!(read(&address, &account, stranger, &feed), Err(Error::WrongConfig));
+    assert_eq!(
+        read(&address, &account, stranger, &feed),
+        Err(Error::WrongConfig)
+    );
     let eth = Feed::new("ETH-USD").expect("a feed");
     assert_eq!(read(&address, &account, config, &eth), Err(Error::NoFeed));
     let elsewhere = world.prices[3];
-    assert_eq!(read(&elsewhere, &account, config, &feed), Err(Error::WrongAddress));
+    assert_eq!(
+        read(&elsewhere, &account, config, &feed),
+        Err(Error::WrongAddress)
+    );
     let empty = world.account(4);
-    assert_eq!(read(&world.prices[4], &empty, config, &eth), Err(Error::NoPrice));
+    assert_eq!(
+        read(&world.prices[4], &empty, config, &eth),
+        Err(Error::NoPrice)
+    );
 }
 
 #[test]
@@ -140,13 +155,21 @@ fn a_reader_accepts_no_age_but_the_stated_one() {
     world.store(&update, &[2]).expect("stored");
     let feed = Feed::new("BTC-USD").expect("a feed");
     let signed = START_MS + 1_000;
-    let read = |now, age| world.vm.read(world.config, &feed, &Policy::fresh(now, age)).map(|p| p.round);
+    let read = |now, age| {
+        world
+            .vm
+            .read(world.config, &feed, &Policy::fresh(now, age))
+            .map(|p| p.round)
+    };
     assert_eq!(read(signed, 0), Ok(1));
     assert_eq!(read(signed + 1, 0), Err(Error::TooOld));
     assert_eq!(read(signed + 10_000, 10_000), Ok(1));
     assert_eq!(read(signed + 10_001, 10_000), Err(Error::TooOld));
     assert_eq!(read(signed - DEFAULT_MAX_SKEW_MS, 0), Ok(1));
-    assert_eq!(read(signed - DEFAULT_MAX_SKEW_MS - 1, u64::MAX), Err(Error::Ahead));
+    assert_eq!(
+        read(signed - DEFAULT_MAX_SKEW_MS - 1, u64::MAX),
+        Err(Error::Ahead)
+    );
     assert_eq!(read(u64::MAX, u64::MAX - 1), Ok(1));
     assert_eq!(read(0, u64::MAX), Err(Error::Ahead));
 }

@@ -57,7 +57,13 @@ impl Case {
 fn header(signature: (u16, u16), key: (u16, u16), message: (u16, u16, u16)) -> Vec<u8> {
     let (message, len, message_index) = message;
     let fields = [
-        signature.0, signature.1, key.0, key.1, message, len, message_index,
+        signature.0,
+        signature.1,
+        key.0,
+        key.1,
+        message,
+        len,
+        message_index,
     ];
     [1, 0]
         .into_iter()
@@ -85,7 +91,10 @@ fn the_check_may_stand_anywhere() {
         let lamports = vm::system_transfer(&case.world.vm, 1);
         let mut instructions = vec![lamports.clone(), case.store(), lamports];
         instructions.insert(position, case.good());
-        case.world.vm.send(&instructions).unwrap_or_else(|e| panic!("{position}: {e}"));
+        case.world
+            .vm
+            .send(&instructions)
+            .unwrap_or_else(|e| panic!("{position}: {e}"));
         assert_eq!(case.world.round(2), Some(1));
     }
 }
@@ -97,13 +106,20 @@ fn checks_of_other_things() {
     // Another key over the very statement.
     let statement = case.world.network.statement(1, &leaves(1));
     let by_other: [u8; 64] = other.sign(&statement).try_into().expect("64 bytes");
-    let other_key = ed25519(&signature::instruction_data(&other.key, &by_other, &case.digest));
+    let other_key = ed25519(&signature::instruction_data(
+        &other.key,
+        &by_other,
+        &case.digest,
+    ));
     case.is_refused(&[other_key.clone()], Error::BadSignature);
     // The right key over another statement, and both together.
     let next = case.world.update(2, &[2]);
     let other_message = vm::precompile(&case.world.network.key, &next);
     case.is_refused(&[other_message.clone()], Error::BadSignature);
-    case.is_refused(&[other_key.clone(), other_message.clone()], Error::BadSignature);
+    case.is_refused(
+        &[other_key.clone(), other_message.clone()],
+        Error::BadSignature,
+    );
     // Another good signature of the same statement, which is not the one in the update.
     let again = case.world.update(1, &[2]);
     assert_ne!(again[120..184], case.update[120..184]);

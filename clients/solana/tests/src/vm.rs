@@ -70,7 +70,17 @@ pub fn custom(instruction: u8, number: u32) -> TransactionError {
 
 impl Default for Vm {
     fn default() -> Self {
-        let mut svm = LiteSVM::new().with_transaction_history(0);
+        // As `LiteSVM::new` does it, without the token programs, which take most of the time.
+        let mut svm = LiteSVM::default()
+            .with_mainnet_features()
+            .with_builtins()
+            .with_lamports(u64::MAX / 2)
+            .with_sysvars()
+            .with_feature_accounts()
+            .with_sigverify(true)
+            .with_blockhash_check(true)
+            .with_precompiles()
+            .with_transaction_history(0);
         let oracle = program_file("touchstone_oracle.so");
         svm.add_program(PROGRAM, &oracle).expect("the oracle loads");
         let example = program_file("touchstone_example.so");

@@ -57,7 +57,7 @@ pub(crate) fn u16_le_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 /// `a == b`, eight bytes at a time: the comparison that the compiler emits for this target goes byte by byte.
 #[inline(always)]
-pub(crate) fn equal<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
+pub fn equal<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     let (a_words, a_rest) = a.as_chunks::<8>();
     let (b_words, b_rest) = b.as_chunks::<8>();
     let words = a_words.iter().zip(b_words);

@@ -58,6 +58,14 @@ pub(crate) const fn is_name(bytes: &[u8; 32]) -> bool {
         }
         rest = others;
     }
+    // Padding, eight bytes at a time.
+    let (mut words, mut rest) = rest.as_chunks::<8>();
+    while let [word, others @ ..] = words {
+        if u64::from_le_bytes(*word) != 0 {
+            return false;
+        }
+        words = others;
+    }
     while let [byte, others @ ..] = rest {
         if *byte != 0 {
             return false;

@@ -90,11 +90,12 @@ impl<'a> Leaf<'a> {
             return Err(Error::Leaf);
         }
         let status = Status::from_bits(reader.u8()?).ok_or(Error::Leaf)?;
-        let exponent = i8::from_be_bytes(*reader.array()?);
-        let price = i128::from_be_bytes(*reader.array()?);
-        let low = i128::from_be_bytes(*reader.array()?);
-        let high = i128::from_be_bytes(*reader.array()?);
-        let _observed_at_ms_and_observers: &[u8; 10] = reader.array()?;
+        let rest: &[u8; LEAF_BYTES - 33] = reader.array()?;
+        let mut fields = Reader::new(rest);
+        let exponent = i8::from_be_bytes(*fields.array()?);
+        let price = i128::from_be_bytes(*fields.array()?);
+        let low = i128::from_be_bytes(*fields.array()?);
+        let high = i128::from_be_bytes(*fields.array()?);
         let priced = price != 0 || low != 0 || high != 0;
         if !EXPONENTS.contains(&exponent)
             || (status.contains(Status::UNAVAILABLE) && priced)

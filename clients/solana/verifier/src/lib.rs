@@ -38,6 +38,7 @@ pub mod reader;
 pub mod signature;
 pub mod update;
 
+pub use bytes::equal;
 pub use error::Error;
 pub use feed::Feed;
 pub use leaf::Status;

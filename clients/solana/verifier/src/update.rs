@@ -173,7 +173,8 @@ impl<'a> Update<'a> {
 
     /// The padded names of the feeds that the update is about, in the order of its entries: whose price accounts to pass.
     pub fn feeds(&self) -> impl Iterator<Item = &'a [u8; 32]> + use<'a> {
-        self.unproved().filter_map(|entry| Some(entry.ok()?.leaf.feed))
+        self.unproved()
+            .filter_map(|entry| Some(entry.ok()?.leaf.feed))
     }
 
     #[inline(always)]
