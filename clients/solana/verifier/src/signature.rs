@@ -56,15 +56,18 @@ pub fn instruction_data(
 /// Whether the data is that of [`instruction_data`].
 #[inline(always)]
 fn is_instruction(data: &[u8], key: &[u8; 32], signature: &[u8; 64], digest: &Hash) -> bool {
-    fn parts(data: &[u8]) -> Option<(&[u8; 16], &[u8; 32], &[u8; 64], &[u8; 32])> {
-        let (header, data) = data.split_first_chunk()?;
-        let (key, data) = data.split_first_chunk()?;
-        let (signature, data) = data.split_first_chunk()?;
-        Some((header, key, signature, data.try_into().ok()?))
-    }
-    parts(data).is_some_and(|(h, k, s, d)| {
-        equal(h, &HEADER) && equal(k, key) && equal(s, signature) && equal(d, digest)
-    })
+    let same = || {
+        let (header, rest) = data.split_first_chunk()?;
+        let (its_key, rest) = rest.split_first_chunk()?;
+        let (its_signature, rest) = rest.split_first_chunk()?;
+        let message = rest.try_into().ok()?;
+        let same = equal(header, &HEADER)
+            && equal(its_key, key)
+            && equal(its_signature, signature)
+            && equal(message, digest);
+        Some(same)
+    };
+    same() == Some(true)
 }
 
 /// Whether the signature's `R` is encoded canonically: `y < p = 2^255 - 19`, without the sign bit.
