@@ -15,3 +15,8 @@ pub mod world;
 pub use chain::{Chain, Refused};
 pub use multi::MultiTest;
 pub use vm::Vm;
+
+/// The README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
