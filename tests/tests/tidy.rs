@@ -54,6 +54,7 @@ const LAYERS: &[(&str, &str, Option<&[&str]>)] = &[
         "touchstone-client",
         Some(&["touchstone-types", "touchstone-crypto"]),
     ),
+    ("clients/c", "touchstone-c", Some(&["touchstone-client"])),
     (
         "deploy/market",
         "touchstone-market",
@@ -196,4 +197,32 @@ fn every_file_says_what_it_is_and_nothing_is_left_open() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The lines of each fenced block of a Markdown text.
+fn blocks(text: &str) -> Vec<String> {
+    let fenced = text.split("```").skip(1).step_by(2);
+    let code = fenced.filter_map(|block| block.split_once('\n'));
+    code.map(|(_, lines)| lines.to_owned()).collect()
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_those_that_run() {
+    let docs = root().join("docs");
+    let text = fs::read_to_string(docs.join("verify.md")).expect("docs/verify.md");
+    let (_, text) = text
+        .split_once("## By language and chain")
+        .expect("the section");
+    let (text, _) = text.split_once("\n## ").expect("a section behind it");
+    let mut seen = 0;
+    for section in text.split("\n### ").skip(1) {
+        let (_, link) = section.split_once("](").expect("a link");
+        let (link, _) = link.split_once(')').expect("a link");
+        let readme = fs::read_to_string(docs.join(link)).unwrap_or_else(|e| panic!("{link}: {e}"));
+        for block in blocks(section) {
+            assert!(readme.contains(&block), "{link} does not have\n{block}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 8, "{seen} examples");
 }
