@@ -101,7 +101,11 @@ impl<R: Rules> Core<R> {
             head: Round(0),
             clock_trusted: true,
             by_clock: None,
-            fence: if R::FENCE { setup.fence } else { Round(0) },
+            fence: if setup.verifier.rules().fence() {
+                setup.fence
+            } else {
+                Round(0)
+            },
             persisted: setup.fence,
             coverage: Coverage::default(),
             verifier: setup.verifier,
@@ -469,10 +473,12 @@ impl<R: Rules> Core<R> {
         let turn = |among: u64| round.0.checked_rem(among).unwrap_or_default();
         let before = ..=round.saturating_sub(LEADERS_AFTER);
         let known = self.leaders.range(before).next_back();
-        let known = known.filter(|_| R::ROTATE_LEADER).and_then(|(_, among)| {
-            let at = turn(u64::try_from(among.len()).ok()?);
-            among.get(usize::try_from(at).ok()?).copied()
-        });
+        let known = known
+            .filter(|_| self.verifier.rules().rotate_leader())
+            .and_then(|(_, among)| {
+                let at = turn(u64::try_from(among.len()).ok()?);
+                among.get(usize::try_from(at).ok()?).copied()
+            });
         known.unwrap_or_else(|| MemberId(u16::try_from(turn(n)).unwrap_or_default()))
     }
 
@@ -513,7 +519,7 @@ impl<R: Rules> Core<R> {
         let state = self
             .rounds
             .entry(round)
-            .or_insert_with(|| RoundState::new(round));
+            .or_insert_with(|| RoundState::new(round, self.verifier.rules()));
         let mut ctx = Ctx {
             now,
             me: self.me,

@@ -94,51 +94,87 @@ impl Params {
 }
 
 /// The rules that safety and progress rest on. What ships is [`Sound`]; tests bring impls that drop one, and must see it fail.
-pub trait Rules: fmt::Debug + Send + Sync + 'static {
+pub trait Rules: Copy + fmt::Debug + Send + Sync + 'static {
     /// A speculative share is released in view 0 only.
-    const SPECULATE_IN_VIEW_0_ONLY: bool = true;
+    fn speculate_in_view_0_only(&self) -> bool {
+        true
+    }
     /// Nothing of view 0 is signed after the member's own TIMEOUT.
-    const STOP_AT_TIMEOUT: bool = true;
+    fn stop_at_timeout(&self) -> bool {
+        true
+    }
     /// One PREPARE in a round, whoever asks.
-    const PREPARE_ONCE: bool = true;
+    fn prepare_once(&self) -> bool {
+        true
+    }
     /// A PREPARE counts once its signature was checked.
-    const VERIFY_PREPARES: bool = true;
+    fn verify_prepares(&self) -> bool {
+        true
+    }
     /// COMMIT is sent beside the share, by signers and all others: the decision waits for no signer.
-    const COMMIT_BESIDE_SHARE: bool = true;
+    fn commit_beside_share(&self) -> bool {
+        true
+    }
     /// TIMEOUT and STATUS tell the member's lock.
-    const REPORT_LOCK: bool = true;
+    fn report_lock(&self) -> bool {
+        true
+    }
     /// A lock of an asynchronous view is on the value of the member that was elected.
-    const LOCK_OF_ELECTED: bool = true;
+    fn lock_of_elected(&self) -> bool {
+        true
+    }
     /// Neither VOTE nor ACK in a view whose coin is known.
-    const FREEZE_AFTER_COIN: bool = true;
+    fn freeze_after_coin(&self) -> bool {
+        true
+    }
     /// Above view 0 no share is released before the decision, not even with an acknowledgement.
-    const NO_SHARE_BEFORE_COIN: bool = true;
+    fn no_share_before_coin(&self) -> bool {
+        true
+    }
     /// A member opens the coin after a quorum of DONE, or with others.
-    const COIN_AFTER_DONE: bool = true;
+    fn coin_after_done(&self) -> bool {
+        true
+    }
     /// One VOTE for each proposer in a view.
-    const VOTE_ONCE: bool = true;
+    fn vote_once(&self) -> bool {
+        true
+    }
     /// A member that decides answers everybody who ever asked.
-    const ANSWER_ASKERS: bool = true;
+    fn answer_askers(&self) -> bool {
+        true
+    }
     /// A member that saw no signature asks everybody for it.
-    const ASK_EVERYBODY: bool = true;
+    fn ask_everybody(&self) -> bool {
+        true
+    }
     /// A view above 0 is not left before its coin is known.
-    const WAIT_FOR_COIN: bool = true;
+    fn wait_for_coin(&self) -> bool {
+        true
+    }
     /// Messages of far views are kept for the day when the member gets there.
-    const KEEP_FAR_VIEWS: bool = true;
+    fn keep_far_views(&self) -> bool {
+        true
+    }
     /// A proposer waits a bounded time for feeds that it would leave out.
-    const WAIT_FOR_FEEDS: bool = true;
+    fn wait_for_feeds(&self) -> bool {
+        true
+    }
     /// Members that were silent lose the lead of view 0.
-    const ROTATE_LEADER: bool = true;
+    fn rotate_leader(&self) -> bool {
+        true
+    }
     /// After a restart a member is silent in the rounds that it may have joined.
-    const FENCE: bool = true;
+    fn fence(&self) -> bool {
+        true
+    }
 
     /// How many votes make a certificate, how many statements end a view.
-    fn quorum(committee: Committee) -> usize {
+    fn quorum(&self, committee: Committee) -> usize {
         committee.quorum()
     }
 
     /// How many shares make a signature.
-    fn signing_threshold(committee: Committee) -> usize {
+    fn signing_threshold(&self, committee: Committee) -> usize {
         committee.signing_threshold()
     }
 }

@@ -1,7 +1,7 @@
 //! From bytes that a peer sent to a message that the core may act on. This is CPU work that needs no state: a shell does it
 //! on as many threads as it likes.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::sync::Arc;
 
 use thiserror::Error;
 use touchstone_crypto::{Check, CheckMany, CoinShare};
@@ -54,25 +54,42 @@ pub struct Verifier<R: Rules = Sound> {
     scheme: Arc<dyn Scheme>,
     terms: Arc<Terms>,
     tag: Digest,
-    rules: PhantomData<R>,
+    rules: R,
 }
 
 impl<R: Rules> Clone for Verifier<R> {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.scheme), Arc::clone(&self.terms))
+        Self {
+            scheme: Arc::clone(&self.scheme),
+            terms: Arc::clone(&self.terms),
+            tag: self.tag,
+            rules: self.rules,
+        }
+    }
+}
+
+impl Verifier {
+    /// A verifier for one epoch.
+    pub fn new(scheme: Arc<dyn Scheme>, terms: Arc<Terms>) -> Self {
+        Self::with_rules(scheme, terms, Sound)
     }
 }
 
 impl<R: Rules> Verifier<R> {
-    /// A verifier for one epoch.
-    pub fn new(scheme: Arc<dyn Scheme>, terms: Arc<Terms>) -> Self {
+    /// A verifier for one epoch, for a core under these rules.
+    pub fn with_rules(scheme: Arc<dyn Scheme>, terms: Arc<Terms>, rules: R) -> Self {
         let tag = Header::tag(terms.network, terms.epoch);
         Self {
             scheme,
             terms,
             tag,
-            rules: PhantomData,
+            rules,
         }
+    }
+
+    /// The rules of the core that it belongs to.
+    pub fn rules(&self) -> R {
+        self.rules
     }
 
     /// The public side of the keys.
@@ -118,7 +135,7 @@ impl<R: Rules> Verifier<R> {
 
     fn qc(&self, qc: &Qc, round: Round, signatures: &mut Signatures) -> Result<(), Refusal> {
         let committee = self.terms.committee;
-        if !qc.well_formed(committee, R::quorum(committee)) {
+        if !qc.well_formed(committee, self.rules.quorum(committee)) {
             return Err(Refusal::Proof("the certificate"));
         }
         signatures.extend(qc.signed(self.tag, round));
@@ -164,7 +181,7 @@ impl<R: Rules> Verifier<R> {
             .scheme
             .elect(round, qc.view, coin)
             .ok_or(Refusal::Coin)?;
-        if election.leader.0 == qc.instance || !R::LOCK_OF_ELECTED {
+        if election.leader.0 == qc.instance || !self.rules.lock_of_elected() {
             Ok(())
         } else {
             Err(Refusal::Mismatch("the certificate of the elected leader"))
@@ -210,7 +227,7 @@ impl<R: Rules> Verifier<R> {
         if !fits {
             return Err(Refusal::Header("view or instance"));
         }
-        if h.kind != MessageKind::Prepare || R::VERIFY_PREPARES {
+        if h.kind != MessageKind::Prepare || self.rules.verify_prepares() {
             signatures.push((*h, message.signature));
         }
         self.content(h, &message.content, signatures)
@@ -325,7 +342,7 @@ impl<R: Rules> Verifier<R> {
             .windows(2)
             .all(|w| matches!(w, [a, b] if a.member < b.member));
         let known = signers.last().is_some_and(|s| committee.contains(s.member));
-        if !ascending || !known || signers.len() != R::signing_threshold(committee) {
+        if !ascending || !known || signers.len() != self.rules.signing_threshold(committee) {
             return Err(Refusal::Proof("the signer set"));
         }
         signers.iter().try_for_each(|s| self.nonces(&s.nonces))
@@ -334,7 +351,7 @@ impl<R: Rules> Verifier<R> {
     /// A value that is proposed for the first time, under its name, with a session of this view.
     fn value(&self, h: &Header, value: Digest, list: &Value) -> Result<(), Refusal> {
         let committee = self.terms.committee;
-        let fits = list.well_formed(committee, R::signing_threshold(committee))
+        let fits = list.well_formed(committee, self.rules.signing_threshold(committee))
             && list.session.is_none_or(|s| s.view == h.view)
             && list.hash(self.tag, h.round) == value;
         if fits {
@@ -363,7 +380,7 @@ impl<R: Rules> Verifier<R> {
         let committee = self.terms.committee;
         if tc.view.next() != h.view
             || tc.view == h.view
-            || !tc.well_formed(committee, R::quorum(committee))
+            || !tc.well_formed(committee, self.rules.quorum(committee))
         {
             return Err(Refusal::Proof("the set of statements"));
         }
@@ -391,7 +408,7 @@ impl<R: Rules> Verifier<R> {
             Reply::Decide(Decision { qc, coin }) => self.decision(qc, round, coin, signatures),
             Reply::Value { list, observations } => {
                 let committee = self.terms.committee;
-                if !list.well_formed(committee, R::signing_threshold(committee)) {
+                if !list.well_formed(committee, self.rules.signing_threshold(committee)) {
                     return Err(Refusal::Proof("the value"));
                 }
                 // Each once, or a single observation could be made to be checked without end.

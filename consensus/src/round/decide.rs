@@ -37,7 +37,7 @@ impl<R: Rules> RoundState<R> {
         }
         self.asked.insert(from);
         if let Some(decided) = &self.decided
-            && R::ANSWER_ASKERS
+            && self.rules.answer_askers()
             && self.answered.insert(from)
         {
             ctx.fire(Rule::AnswerLater);
@@ -87,7 +87,7 @@ impl<R: Rules> RoundState<R> {
         }
         self.far.clear();
         let waiting = MemberSet(self.asked.0 & !self.answered.0);
-        if R::ANSWER_ASKERS && !waiting.is_empty() {
+        if self.rules.answer_askers() && !waiting.is_empty() {
             ctx.fire(Rule::AnswerEarlier);
             self.answered = MemberSet(self.answered.0 | waiting.0);
             let reply = Reply::Decide(decision.clone());

@@ -18,7 +18,6 @@ mod view;
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    marker::PhantomData,
     sync::Arc,
 };
 
@@ -144,11 +143,11 @@ pub(crate) struct RoundState<R> {
     outcome: Option<Arc<Attestation>>,
     /// The value behind the outcome, if it is known.
     signed_value: Option<Digest>,
-    rules: PhantomData<R>,
+    rules: R,
 }
 
 impl<R: Rules> RoundState<R> {
-    pub(crate) fn new(round: Round) -> Self {
+    pub(crate) fn new(round: Round, rules: R) -> Self {
         Self {
             round,
             started_at_us: None,
@@ -177,7 +176,7 @@ impl<R: Rules> RoundState<R> {
             wants: MemberSet::default(),
             outcome: None,
             signed_value: None,
-            rules: PhantomData,
+            rules,
         }
     }
 

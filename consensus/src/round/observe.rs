@@ -67,7 +67,7 @@ impl<R: Rules> RoundState<R> {
 
     /// Whether the certificate may yet be asked for because a quorum of observations does not come.
     pub(crate) fn lacks_observations(&self) -> bool {
-        self.quorum_at_us.is_none() && !self.wanted_early && R::ASK_EVERYBODY
+        self.quorum_at_us.is_none() && !self.wanted_early && self.rules.ask_everybody()
     }
 
     /// When a member that observed has waited long enough for the others.

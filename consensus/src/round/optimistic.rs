@@ -129,7 +129,7 @@ impl<R: Rules> RoundState<R> {
         let Content::Propose0 { value, list } = &message.content else {
             return;
         };
-        if !self.first(ctx, message) && R::PREPARE_ONCE {
+        if !self.first(ctx, message) && self.rules.prepare_once() {
             return;
         }
         let proposal = Proposal0 {
@@ -146,7 +146,7 @@ impl<R: Rules> RoundState<R> {
 
     /// Z3 to Z5: votes for the leader's proposal once its observations are held, once in the round whoever asks.
     pub(super) fn try_prepare(&mut self, ctx: &mut Ctx<'_>) {
-        let stopped = self.timed_out && R::STOP_AT_TIMEOUT;
+        let stopped = self.timed_out && self.rules.stop_at_timeout();
         if stopped || self.decided.is_some() {
             return;
         }
@@ -155,7 +155,7 @@ impl<R: Rules> RoundState<R> {
         };
         let prepared = match self.view_0.prepared {
             None => false,
-            Some(before) => R::PREPARE_ONCE || before == proposal.value,
+            Some(before) => self.rules.prepare_once() || before == proposal.value,
         };
         if prepared || proposal.refused {
             return;
@@ -200,12 +200,12 @@ impl<R: Rules> RoundState<R> {
 
     /// Z6, Z7: a quorum of PREPARE is a lock, and releases the share.
     pub(super) fn on_prepare(&mut self, ctx: &mut Ctx<'_>, message: &Signed, value: Digest) {
-        if !self.first(ctx, message) && R::PREPARE_ONCE {
+        if !self.first(ctx, message) && self.rules.prepare_once() {
             return;
         }
         let entry = (value, message.signature);
         self.view_0.prepares.insert(message.header.member, entry);
-        let stopped = self.timed_out && R::STOP_AT_TIMEOUT;
+        let stopped = self.timed_out && self.rules.stop_at_timeout();
         if self.view_0.locked || stopped || self.decided.is_some() {
             return;
         }
@@ -214,7 +214,7 @@ impl<R: Rules> RoundState<R> {
             .filter(|(_, (v, _))| *v == value)
             .map(|(m, (_, signature))| (*m, *signature))
             .collect();
-        if votes.len() < R::quorum(ctx.terms.committee) {
+        if votes.len() < self.rules.quorum(ctx.terms.committee) {
             return;
         }
         self.view_0.locked = true;
@@ -226,7 +226,7 @@ impl<R: Rules> RoundState<R> {
         let session = self.session_of(ctx.terms, value);
         let session = session.filter(|s| s.signer(ctx.me).is_some());
         self.view_0.shared = session.is_some();
-        if session.is_none() && !R::COMMIT_BESIDE_SHARE {
+        if session.is_none() && !self.rules.commit_beside_share() {
             return;
         }
         ctx.fire(match session {
@@ -253,7 +253,9 @@ impl<R: Rules> RoundState<R> {
             return;
         }
         let of_value = |c: &&CommitVote| c.value == value;
-        if self.view_0.commits.values().filter(of_value).count() >= R::quorum(ctx.terms.committee) {
+        if self.view_0.commits.values().filter(of_value).count()
+            >= self.rules.quorum(ctx.terms.committee)
+        {
             let qc = self.commit_certificate(value);
             let coin = Vec::new();
             self.decide(ctx, Decision { qc, coin }, Rule::DecideByCommits);
@@ -288,7 +290,7 @@ impl<R: Rules> RoundState<R> {
         self.timed_out = true;
         self.timeout_at_us = Some(ctx.now.mono_us);
         ctx.fire(rule);
-        let proof = self.lock.clone().filter(|_| R::REPORT_LOCK);
+        let proof = self.lock.clone().filter(|_| self.rules.report_lock());
         let standing = Standing {
             lock: proof.as_ref().map(LockProof::lock),
             nonces: Vec::new(),
@@ -321,7 +323,7 @@ impl<R: Rules> RoundState<R> {
         if self.timeouts.len() >= ctx.terms.committee.one_honest() {
             self.leave_view_0(ctx, Rule::TimeoutJoined);
         }
-        if self.timeouts.len() >= R::quorum(ctx.terms.committee) {
+        if self.timeouts.len() >= self.rules.quorum(ctx.terms.committee) {
             ctx.fire(Rule::EnterFirst);
             let standings = self.timeouts.iter();
             let standings = standings.map(|(m, (s, sig))| (*m, s.clone(), *sig));

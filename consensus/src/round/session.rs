@@ -201,7 +201,7 @@ impl<R: Rules> RoundState<R> {
         };
         let mut nonces = nonces;
         nonces.sort_by_key(|(m, _)| (ctx.pace.is_suspect(*m, self.round), place(*m)));
-        let threshold = R::signing_threshold(ctx.terms.committee);
+        let threshold = self.rules.signing_threshold(ctx.terms.committee);
         let mut signers: Vec<_> = nonces
             .into_iter()
             .filter(|(member, nonces)| ctx.scheme.verify_nonces(*member, nonces))
@@ -220,7 +220,9 @@ impl<R: Rules> RoundState<R> {
         };
         let committee = ctx.terms.committee;
         let all = self.observations.len() >= usize::from(committee.n());
-        if all || ctx.now.mono_us >= since.saturating_add(ctx.params.grace_us) || !R::WAIT_FOR_FEEDS
+        if all
+            || ctx.now.mono_us >= since.saturating_add(ctx.params.grace_us)
+            || !self.rules.wait_for_feeds()
         {
             return true;
         }

@@ -196,7 +196,7 @@ impl<R: Rules> RoundState<R> {
             return;
         };
         let observations = self.signed_observations(&list);
-        let threshold = R::signing_threshold(ctx.terms.committee);
+        let threshold = self.rules.signing_threshold(ctx.terms.committee);
         let mut signing = Signing::new(ctx, self.round, value, report, observations, threshold);
         let session = self.session_of(ctx.terms, value);
         if session.is_some() {
@@ -349,7 +349,7 @@ impl<R: Rules> RoundState<R> {
                     ctx.fire(Rule::NextCoordinator);
                     self.offer(ctx, coordinator);
                 }
-                None if R::ASK_EVERYBODY => {
+                None if self.rules.ask_everybody() => {
                     ctx.fire(Rule::Want);
                     ctx.reply(To::All, self.round, Reply::Want);
                 }
@@ -381,7 +381,7 @@ impl<R: Rules> RoundState<R> {
         }
         if coordinator == ctx.me {
             self.offer_committed(ctx, self.committed());
-        } else if R::ASK_EVERYBODY {
+        } else if self.rules.ask_everybody() {
             ctx.fire(Rule::Want);
             ctx.reply(To::One(coordinator), self.round, Reply::Want);
         }

@@ -119,7 +119,7 @@ impl<R: Rules> RoundState<R> {
             );
             !of_views || *v >= view
         });
-        if !R::COIN_AFTER_DONE {
+        if !self.rules.coin_after_done() {
             self.open_coin(ctx, Rule::CoinByDone);
         }
         self.propose(ctx);
@@ -228,7 +228,7 @@ impl<R: Rules> RoundState<R> {
             self.try_jump(ctx);
             return;
         }
-        let again = !R::VOTE_ONCE && h.kind == MessageKind::Propose;
+        let again = !self.rules.vote_once() && h.kind == MessageKind::Propose;
         if !self.first(ctx, &message) && !again {
             return;
         }
@@ -276,7 +276,8 @@ impl<R: Rules> RoundState<R> {
     fn keep_far(&mut self, ctx: &mut Ctx<'_>, message: Signed) {
         let h = message.header;
         let ahead = h.view.0.saturating_sub(self.view.0);
-        if ahead > FAR_VIEWS || (!R::KEEP_FAR_VIEWS && h.kind != MessageKind::Propose && ahead > 1)
+        if ahead > FAR_VIEWS
+            || (!self.rules.keep_far_views() && h.kind != MessageKind::Propose && ahead > 1)
         {
             return;
         }
@@ -296,7 +297,7 @@ impl<R: Rules> RoundState<R> {
     /// member that holds the leader's acknowledgements must find out that it does, or nobody may.
     fn try_jump(&mut self, ctx: &mut Ctx<'_>) {
         let may_leave =
-            self.view == View(0) || self.in_view.election.is_some() || !R::WAIT_FOR_COIN;
+            self.view == View(0) || self.in_view.election.is_some() || !self.rules.wait_for_coin();
         if !may_leave || self.decided.is_some() {
             return;
         }
@@ -315,7 +316,7 @@ impl<R: Rules> RoundState<R> {
     }
 
     fn left(&self) -> bool {
-        R::FREEZE_AFTER_COIN && self.in_view.election.is_some()
+        self.rules.freeze_after_coin() && self.in_view.election.is_some()
     }
 
     fn on_propose(
@@ -340,7 +341,7 @@ impl<R: Rules> RoundState<R> {
             Entry::Vacant(place) => {
                 place.insert(proposal);
             }
-            Entry::Occupied(mut place) if !R::VOTE_ONCE => {
+            Entry::Occupied(mut place) if !self.rules.vote_once() => {
                 place.insert(proposal);
             }
             Entry::Occupied(_) => return,
@@ -389,7 +390,7 @@ impl<R: Rules> RoundState<R> {
             return;
         }
         self.in_view.votes.insert(h.member, message.signature);
-        if self.in_view.votes.len() >= R::quorum(ctx.terms.committee) {
+        if self.in_view.votes.len() >= self.rules.quorum(ctx.terms.committee) {
             self.in_view.locked = true;
             ctx.fire(Rule::Lock);
             let qc = certificate(
@@ -411,7 +412,7 @@ impl<R: Rules> RoundState<R> {
         ctx.fire(Rule::Ack);
         let value = qc.value;
         self.in_view.qc1.insert(from, qc);
-        if !R::NO_SHARE_BEFORE_COIN {
+        if !self.rules.no_share_before_coin() {
             self.speculate(ctx, value);
         }
         self.say(ctx, To::One(from), from, Content::Ack(value));
@@ -426,7 +427,7 @@ impl<R: Rules> RoundState<R> {
             return;
         }
         self.in_view.acks.insert(h.member, message.signature);
-        if self.in_view.acks.len() >= R::quorum(ctx.terms.committee) {
+        if self.in_view.acks.len() >= self.rules.quorum(ctx.terms.committee) {
             self.in_view.done = true;
             ctx.fire(Rule::Done);
             let qc = certificate(
@@ -448,7 +449,7 @@ impl<R: Rules> RoundState<R> {
                 let coin = election.shares.to_vec();
                 self.decide(ctx, Decision { qc, coin }, Rule::DecideOwn);
             }
-        } else if self.in_view.qc2.len() >= R::quorum(ctx.terms.committee) {
+        } else if self.in_view.qc2.len() >= self.rules.quorum(ctx.terms.committee) {
             self.open_coin(ctx, Rule::CoinByDone);
         }
     }
@@ -492,11 +493,11 @@ impl<R: Rules> RoundState<R> {
                 coin: Arc::clone(&election.shares),
             });
         }
-        if let (false, Some(lock)) = (R::SPECULATE_IN_VIEW_0_ONLY, &self.lock) {
+        if let (false, Some(lock)) = (self.rules.speculate_in_view_0_only(), &self.lock) {
             let value = lock.qc.value;
             self.speculate(ctx, value);
         }
-        let reported = self.lock.clone().filter(|_| R::REPORT_LOCK);
+        let reported = self.lock.clone().filter(|_| self.rules.report_lock());
         let coin = election.shares.to_vec();
         self.in_view.election = Some(election);
         let content = Content::Status {
@@ -539,7 +540,7 @@ impl<R: Rules> RoundState<R> {
         {
             self.in_view.highest = Some(proof);
         }
-        if self.in_view.statuses.len() >= R::quorum(ctx.terms.committee) {
+        if self.in_view.statuses.len() >= self.rules.quorum(ctx.terms.committee) {
             ctx.fire(Rule::EnterNext);
             let standings = self.in_view.statuses.iter();
             let tc = Tc {

@@ -53,35 +53,39 @@ fn every_rule_fires() {
 }
 
 /// A core that votes again for another proposal of the same member.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct VoteAgain;
 
 impl Rules for VoteAgain {
-    const VOTE_ONCE: bool = false;
+    fn vote_once(&self) -> bool {
+        false
+    }
 }
 
 /// A core that votes again in view 0.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct PrepareAgain;
 
 impl Rules for PrepareAgain {
-    const PREPARE_ONCE: bool = false;
+    fn prepare_once(&self) -> bool {
+        false
+    }
 }
 
 /// What is checked can fail: a core that signs a slot twice is seen to do so.
 #[test]
 fn a_core_that_signs_twice_is_caught() {
-    fn caught<R: Rules>() -> bool {
+    fn caught(rules: impl Rules + std::panic::RefUnwindSafe) -> bool {
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| {}));
         let caught = (0..300).any(|seed| {
-            let panic = std::panic::catch_unwind(|| inputs_under::<R>(&noise(seed))).err();
+            let panic = std::panic::catch_unwind(|| inputs_under(rules, &noise(seed))).err();
             let text = panic.and_then(|p| p.downcast::<String>().ok());
             text.is_some_and(|text| text.starts_with("signed twice"))
         });
         std::panic::set_hook(hook);
         caught
     }
-    assert!(caught::<VoteAgain>());
-    assert!(caught::<PrepareAgain>());
+    assert!(caught(VoteAgain));
+    assert!(caught(PrepareAgain));
 }

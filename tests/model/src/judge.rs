@@ -187,7 +187,7 @@ impl<R: Rules> World<R> {
                 sharers.entry(statement).or_default().extend(0..HONEST);
             }
         }
-        let threshold = R::signing_threshold(self.committee());
+        let threshold = self.members.rules.signing_threshold(self.committee());
         sharers.retain(|_, members| members.len() + 1 >= threshold);
         sharers
     }
@@ -270,7 +270,7 @@ impl<R: Rules> World<R> {
                 *shares.entry(*report).or_default() += 1;
             }
         }
-        let enough = R::signing_threshold(self.committee()) - 1;
+        let enough = self.members.rules.signing_threshold(self.committee()) - 1;
         let mut shares: Vec<_> = shares.into_values().map(|s| s.min(enough)).collect();
         shares.sort_unstable();
         let shares: usize = shares.iter().rev().take(2).sum();

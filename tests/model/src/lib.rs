@@ -40,7 +40,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use touchstone_consensus::{Rules, Sound};
-use touchstone_sim::mutants::{self, Visitor};
+use touchstone_sim::mutants::{self, Mutant};
 use touchstone_types::MemberId;
 
 use crate::{reduced::Reduced, world::World};
@@ -91,14 +91,24 @@ pub struct Explored {
     pub outcomes: BTreeSet<Outcome>,
 }
 
-/// Something to do with the rules of what ships or, by name, of a mutant.
+/// Something to do with rules that are known by name only.
+trait Visitor {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn visit<R: Rules>(self, rules: R) -> Self::Output;
+}
+
+/// Does something with the rules of what ships or, by name, of a mutant.
 fn with_rules<T, V: Visitor<Output = Result<T>>>(mutant: Option<&str>, visitor: V) -> Result<T> {
     match mutant {
-        None => visitor.visit::<Sound>(),
+        None => visitor.visit(Sound),
         Some(name) => {
             let known = mutants::NAMES.join(", ");
-            mutants::visit(name, visitor)
-                .with_context(|| format!("no mutant {name:?}; there are {known}"))?
+            let mutant = Mutant::of(name)
+                .with_context(|| format!("no mutant {name:?}; there are {known}"))?;
+            visitor.visit(mutant)
         }
     }
 }
@@ -119,9 +129,9 @@ struct Explore<'a> {
 impl Visitor for Explore<'_> {
     type Output = Result<Explored>;
 
-    fn visit<R: Rules>(self) -> Self::Output {
+    fn visit<R: Rules>(self, rules: R) -> Self::Output {
         let since = Instant::now();
-        let mut world = World::<R>::new(self.config.clone())?;
+        let mut world = World::new(self.config.clone(), rules)?;
         let mut search = Reduced::new(&mut world, self.options);
         let mut found = search.run()?;
         let (count, outcomes) = (search.count, search.outcomes);
@@ -183,8 +193,8 @@ struct Unreduced<'a> {
 impl Visitor for Unreduced<'_> {
     type Output = Result<Seen>;
 
-    fn visit<R: Rules>(self) -> Self::Output {
-        let mut world = World::<R>::new(self.config.clone())?;
+    fn visit<R: Rules>(self, rules: R) -> Self::Output {
+        let mut world = World::new(self.config.clone(), rules)?;
         let mut all = Seen::default();
         for coins in all_coins(self.config.views) {
             let start = world.with_coins(&coins)?;
@@ -223,8 +233,8 @@ struct Walk<'a> {
 impl Visitor for Walk<'_> {
     type Output = Result<Seen>;
 
-    fn visit<R: Rules>(self) -> Self::Output {
-        let mut world = World::<R>::new(self.config.clone())?;
+    fn visit<R: Rules>(self, rules: R) -> Self::Output {
+        let mut world = World::new(self.config.clone(), rules)?;
         let mut starts = Vec::new();
         for coins in all_coins(self.config.views) {
             starts.push(world.with_coins(&coins)?);
@@ -264,8 +274,8 @@ struct Repeat<'a> {
 impl Visitor for Repeat<'_> {
     type Output = Result<(Vec<String>, Option<Violation>)>;
 
-    fn visit<R: Rules>(self) -> Self::Output {
-        let mut world = World::<R>::new(self.config.clone())?;
+    fn visit<R: Rules>(self, rules: R) -> Self::Output {
+        let mut world = World::new(self.config.clone(), rules)?;
         let (state, done) = world.repeat(world.start, self.lines)?;
         let violation = world.judge(state);
         Ok((done, violation))

@@ -96,6 +96,7 @@ pub(crate) struct Members<R: Rules> {
     round: Round,
     terms: Arc<Terms>,
     byzantine: MemberId,
+    pub(crate) rules: R,
     locals: HashMap<LocalId, Rc<Local>>,
     next: u32,
     ids: HashMap<(MemberId, u64, u64), LocalId>,
@@ -110,11 +111,12 @@ pub(crate) struct Members<R: Rules> {
 }
 
 impl<R: Rules> Members<R> {
-    pub(crate) fn new(round: Round, terms: Arc<Terms>, byzantine: MemberId) -> Self {
+    pub(crate) fn new(round: Round, terms: Arc<Terms>, byzantine: MemberId, rules: R) -> Self {
         Self {
             round,
             terms,
             byzantine,
+            rules,
             locals: HashMap::new(),
             next: 0,
             ids: HashMap::new(),
@@ -163,10 +165,10 @@ impl<R: Rules> Members<R> {
     }
 
     fn start(&self, member: MemberId) -> Result<Live<R>> {
-        let threshold = R::signing_threshold(self.terms.committee);
+        let threshold = self.rules.signing_threshold(self.terms.committee);
         let symbols = Symbols::new(self.terms.committee, threshold);
         let scheme: Arc<dyn touchstone_consensus::Scheme> = Arc::clone(&symbols) as _;
-        let verifier = Verifier::new(scheme, Arc::clone(&self.terms));
+        let verifier = Verifier::with_rules(scheme, Arc::clone(&self.terms), self.rules);
         let core = Core::new(Setup {
             me: member,
             verifier: verifier.clone(),

@@ -93,7 +93,7 @@ pub(crate) struct World<R: Rules> {
 
 impl<R: Rules> World<R> {
     /// A committee in which everybody has the observations of everybody.
-    pub(crate) fn new(config: Config) -> Result<Self> {
+    pub(crate) fn new(config: Config, rules: R) -> Result<Self> {
         let network = Network::symbolic(4, 0)?;
         let terms = Arc::clone(network.terms());
         // The round's number says who leads view 0, and who are its signers; it is none of those in which feeds that were never
@@ -104,7 +104,7 @@ impl<R: Rules> World<R> {
             round,
             tag: Header::tag(terms.network, terms.epoch),
             post: Post::new(terms.committee),
-            members: Members::new(round, Arc::clone(&terms), BYZANTINE),
+            members: Members::new(round, Arc::clone(&terms), BYZANTINE, rules),
             terms,
             start: State {
                 locals: [LocalId::default(); HONEST],

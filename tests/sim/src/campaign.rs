@@ -1,7 +1,6 @@
 //! Many runs, one seed after the other, and what they tell together.
 
 use std::{
-    marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
@@ -126,8 +125,8 @@ impl Campaign {
     ///
     /// # Errors
     /// A committee that cannot be set up.
-    pub fn run<R: Rules>(options: &Options) -> Result<Report> {
-        Self::run_by(&By::<R>(PhantomData), options)
+    pub fn run(rules: impl Rules, options: &Options) -> Result<Report> {
+        Self::run_by(&By(rules), options)
     }
 
     fn run_by(recipe: &dyn Recipe, options: &Options) -> Result<Report> {

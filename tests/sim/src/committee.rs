@@ -114,17 +114,17 @@ impl Network {
     }
 
     /// What one member checks messages against. What it remembers is its own.
-    pub(super) fn verifier<R: Rules>(&self) -> Result<Verifier<R>> {
+    pub(super) fn verifier<R: Rules>(&self, rules: R) -> Result<Verifier<R>> {
         let terms = Arc::clone(&self.terms);
         Ok(match &self.keys {
             NetworkKeys::Symbolic(secrets) => {
-                let threshold = R::signing_threshold(terms.committee);
+                let threshold = rules.signing_threshold(terms.committee);
                 let symbols = Symbols::new(Arc::clone(secrets), threshold);
-                Verifier::new(Arc::new(symbols), terms)
+                Verifier::with_rules(Arc::new(symbols), terms, rules)
             }
             NetworkKeys::Real(keys) => {
                 let suite = FrostSuite::new(terms.network, &self.manifest, &keys.record)?;
-                Verifier::new(Arc::new(suite), terms)
+                Verifier::with_rules(Arc::new(suite), terms, rules)
             }
         })
     }

@@ -1,6 +1,6 @@
 //! One member's core and its checks behind a wall, so that only they are compiled anew for each set of rules.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Result;
 use touchstone_consensus::{
@@ -88,16 +88,16 @@ pub(super) trait Recipe: Sync {
     fn make(&self, network: &Network, start: Start) -> Result<(Box<dyn Machine>, Box<dyn Judge>)>;
 }
 
-/// The recipe of one type of rules.
-pub(super) struct By<R>(pub(super) PhantomData<fn() -> R>);
+/// The recipe by rules.
+pub(super) struct By<R>(pub(super) R);
 
 impl<R: Rules> Recipe for By<R> {
     fn signing_threshold(&self, committee: Committee) -> usize {
-        R::signing_threshold(committee)
+        self.0.signing_threshold(committee)
     }
 
     fn make(&self, network: &Network, start: Start) -> Result<(Box<dyn Machine>, Box<dyn Judge>)> {
-        let verifier: Verifier<R> = network.verifier()?;
+        let verifier = network.verifier(self.0)?;
         let core = Core::new(Setup {
             me: start.me,
             verifier: verifier.clone(),

@@ -51,17 +51,17 @@ const CALLS_MAX: usize = 20_000;
 ///
 /// Panics if a property is broken: see the crate's documentation.
 pub fn inputs(bytes: &[u8]) -> Coverage {
-    inputs_under::<Sound>(bytes)
+    inputs_under(Sound, bytes)
 }
 
 /// The same for a core that some rule of the protocol was taken from, to see that what is checked can fail.
-pub fn inputs_under<R: Rules>(bytes: &[u8]) -> Coverage {
-    live::<R>(bytes).core.coverage().clone()
+pub fn inputs_under(rules: impl Rules, bytes: &[u8]) -> Coverage {
+    live(rules, bytes).core.coverage().clone()
 }
 
-fn live<R: Rules>(bytes: &[u8]) -> Life<R> {
+fn live<R: Rules>(rules: R, bytes: &[u8]) -> Life<R> {
     let mut source = Source::new(bytes);
-    let mut life = Life::new(&mut source);
+    let mut life = Life::new(rules, &mut source);
     for _ in 0..STEPS_MAX {
         if source.is_empty() {
             break;
@@ -124,7 +124,7 @@ pub(crate) fn messages() -> Vec<(MemberId, Vec<u8>)> {
     for seed in 0..8 {
         let mut bytes = vec![0; 6_000];
         ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
-        for (kind, some) in live::<Sound>(&bytes).said {
+        for (kind, some) in live(Sound, &bytes).said {
             said.entry(kind).or_default().extend(some);
         }
     }
@@ -134,14 +134,14 @@ pub(crate) fn messages() -> Vec<(MemberId, Vec<u8>)> {
 }
 
 impl<R: Rules> Life<R> {
-    fn new(source: &mut Source<'_>) -> Self {
+    fn new(rules: R, source: &mut Source<'_>) -> Self {
         let (params, terms) = (params(source), terms());
         let me = MemberId(u16::from(source.byte()) % N);
         let marks = Marks {
             committee: terms.committee,
             coins: Mutex::default(),
         };
-        let verifier = Verifier::new(Arc::new(marks), Arc::clone(&terms));
+        let verifier = Verifier::with_rules(Arc::new(marks), Arc::clone(&terms), rules);
         let clock = RoundClock {
             first_round: Round(1),
             first_round_at_ms: START_MS,

@@ -187,7 +187,7 @@ impl<R: Rules> World<R> {
             })
             .collect();
         let report = Report::compute(&self.terms, self.round, &contributions).ok()?;
-        let threshold = R::signing_threshold(self.committee());
+        let threshold = self.members.rules.signing_threshold(self.committee());
         let signers = key.1.iter().take(threshold).cloned();
         let session = SigningSession {
             statement: report.statement,
@@ -281,7 +281,7 @@ impl<R: Rules> World<R> {
             .collect();
         let own = self.own_statements(state, letters, view);
         let own: Vec<_> = own.into_iter().map(|(id, s)| (Some(id), Some(s))).collect();
-        let quorum = R::quorum(self.committee());
+        let quorum = self.members.rules.quorum(self.committee());
         let mut out: BTreeMap<Option<Lock>, Entry> = BTreeMap::new();
         for (own, byzantine) in [(None, None)].into_iter().chain(own) {
             let needed = quorum - usize::from(byzantine.is_some());

@@ -70,7 +70,7 @@ impl<R: Rules> World<R> {
                 votes.entry(value).or_default().push(vote);
             }
         }
-        let quorum = R::quorum(self.committee());
+        let quorum = self.members.rules.quorum(self.committee());
         let mut out = Vec::new();
         for (value, mut honest) in votes {
             honest.sort_by_key(|(member, ..)| *member);
@@ -132,7 +132,7 @@ impl<R: Rules> World<R> {
             let coin: Arc<[_]> = coin.into();
             for instance in self.committee().members() {
                 // Others are refused by whoever gets them, unless a mutant dropped that rule.
-                if instance == leader || !R::LOCK_OF_ELECTED {
+                if instance == leader || !self.members.rules.lock_of_elected() {
                     let certificates =
                         self.certificates(letters, MessageKind::Vote, view, instance);
                     out.extend(certificates.into_iter().map(|qc| LockProof {

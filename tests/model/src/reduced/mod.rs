@@ -89,7 +89,7 @@ pub(crate) struct Reduced<'a, R: Rules> {
 impl<'a, R: Rules> Reduced<'a, R> {
     pub(crate) fn new(world: &'a mut World<R>, mut options: Options) -> Self {
         // A lock whose proof others refuse would pass for one whose proof they accept.
-        if !R::VERIFY_PREPARES {
+        if !world.members.rules.verify_prepares() {
             options.merge = Merge::Exact;
         }
         let start = world.start;
@@ -145,7 +145,11 @@ impl<'a, R: Rules> Reduced<'a, R> {
     fn view_0(&mut self) -> Result<Option<Found>> {
         for late in [false, true] {
             // What a member that prepares once makes of a second proposal is nothing.
-            let times = if R::PREPARE_ONCE { 1 } else { 2 };
+            let times = if self.world.members.rules.prepare_once() {
+                1
+            } else {
+                2
+            };
             for at in (0..self.world.config.active)
                 .cycle()
                 .take(times * self.world.config.active)
@@ -169,7 +173,7 @@ impl<'a, R: Rules> Reduced<'a, R> {
     fn view(&mut self, view: View) -> Result<Option<Found>> {
         type Stage<'a, R> = fn(&mut Reduced<'a, R>, &Run, View, usize) -> Result<Vec<Run>>;
         // What a member that votes once makes of a second proposal is nothing.
-        let again: Stage<'a, R> = if R::VOTE_ONCE {
+        let again: Stage<'a, R> = if self.world.members.rules.vote_once() {
             Self::as_it_is
         } else {
             Self::byzantine_proposal

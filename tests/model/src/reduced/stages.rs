@@ -141,7 +141,7 @@ impl<R: Rules> Reduced<'_, R> {
             return Ok(out);
         }
         let letters = self.world.letters(run.state);
-        let quorum = R::quorum(self.world.committee());
+        let quorum = self.world.members.rules.quorum(self.world.committee());
         let says = self.world.says(run.state);
         for value in self.world.values_0(&letters) {
             let fits = |id: &LetterId| {
@@ -431,7 +431,7 @@ impl<R: Rules> Reduced<'_, R> {
         }
         // As long as nobody leaves a view without its coin, one who does not learn it is one whose STATUS nobody gets.
         let mut out = Vec::new();
-        if !R::WAIT_FOR_COIN {
+        if !self.world.members.rules.wait_for_coin() {
             out.push(run.clone());
         }
         let mut next = run.clone();
