@@ -41,6 +41,15 @@ fn the_example_reads_a_price_or_nothing() {
             }
         }
     }
+    for (clock, error) in [
+        (-1, Error::Ahead),
+        (i64::MIN, Error::Ahead),
+        (i64::MAX, Error::TooOld),
+    ] {
+        world.vm.set_clock(clock);
+        let sent = world.vm.send(&[asked.clone()]);
+        assert_eq!(sent, Err(refused(0, error)));
+    }
     // Of other accounts it says nothing.
     let btc = world.prices[2];
     for (account, error) in [
