@@ -282,7 +282,7 @@ fn lamports_that_came_first_do_no_harm() {
     vm.svm.airdrop(&config, rent).expect("lamports");
     let create = vm::initialize(config, &network.id, &network.key);
     // That is too little for an account with data, which the runtime says itself.
-    let sent = vm.send(&[create.clone()]);
+    let sent = vm.send(std::slice::from_ref(&create));
     assert!(
         matches!(sent, Err(TransactionError::InsufficientFundsForRent { .. })),
         "{sent:?}"

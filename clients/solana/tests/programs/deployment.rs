@@ -56,8 +56,7 @@ fn a_final_program_is_the_artifact_and_stays_it() {
         .minimum_balance_for_rent_exemption(UpgradeableLoaderState::size_of_program());
     // Some room more, which a deployment may have.
     let max_len = artifact.len() + 1_000;
-    let deploy =
-        deploy_with_max_program_len(&payer, &address, &first, &payer, rent, max_len, true);
+    let deploy = deploy_with_max_program_len(&payer, &address, &first, &payer, rent, max_len, true);
     vm.send_with(&deploy.expect("instructions"), &[&program])
         .expect("a deployment");
     next_slot(&mut vm);
