@@ -17,10 +17,11 @@ touchstone_solana_runtime::entrypoint!(process);
 /// # Errors
 /// Whatever [`get_price`] refuses.
 pub fn process(call: Call<'_>) -> Result<(), Failure> {
-    let [account] = call.accounts else {
+    let Call { accounts, data, .. } = call;
+    let [account] = accounts else {
         return Err(Error::AccountCount.into());
     };
-    let (program, rest) = call.data.split_first_chunk().ok_or(Error::Truncated)?;
+    let (program, rest) = data.split_first_chunk().ok_or(Error::Truncated)?;
     let config = rest.try_into().map_err(|_| Error::Truncated)?;
     let pin = Pin {
         program: *program,

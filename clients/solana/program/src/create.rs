@@ -24,7 +24,7 @@ pub(crate) fn process(
     let name = data.try_into().map_err(|_| Error::Leaf)?;
     let feed = Feed::from_bytes(name).ok_or(Error::Leaf)?;
     let seeds = instruction::price_seeds(config.address(), feed.as_bytes());
-    let bump = create_account(price, seeds, PRICE_BYTES as u64, program)?;
+    let bump = create_account(price, seeds, PRICE_BYTES, program)?;
     let empty = PriceAccount::create(config.address(), feed.as_bytes(), bump);
     price.data_mut().copy_from_slice(&empty);
     Ok(())

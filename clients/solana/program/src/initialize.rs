@@ -22,7 +22,7 @@ pub(crate) fn process(
     let (network, key) = data.split_first_chunk().ok_or(Error::Truncated)?;
     let key = group_key::check(key, multiply)?;
     let seeds = instruction::config_seeds(network, &key);
-    let bump = create_account(config, seeds, CONFIG_BYTES as u64, program)?;
+    let bump = create_account(config, seeds, CONFIG_BYTES, program)?;
     let pinned = Config {
         network,
         group_key: &key,

@@ -27,11 +27,16 @@ touchstone_solana_runtime::entrypoint!(process);
 /// # Errors
 /// Whatever is refused; nothing is written then, since the runtime undoes the whole transaction.
 pub fn process(call: Call<'_>) -> Result<(), Failure> {
-    let (tag, data) = call.data.split_first().ok_or(Error::UnknownInstruction)?;
+    let Call {
+        program,
+        accounts,
+        data,
+    } = call;
+    let (tag, data) = data.split_first().ok_or(Error::UnknownInstruction)?;
     match *tag {
-        instruction::INITIALIZE => initialize::process(call.program, call.accounts, data),
-        instruction::CREATE => create::process(call.program, call.accounts, data),
-        instruction::UPDATE => update::process(call.program, call.accounts, data),
+        instruction::INITIALIZE => initialize::process(program, accounts, data),
+        instruction::CREATE => create::process(program, accounts, data),
+        instruction::UPDATE => update::process(program, accounts, data),
         _ => Err(Error::UnknownInstruction.into()),
     }
 }

@@ -61,7 +61,7 @@ pub(crate) struct Signer {
 pub fn create_account(
     account: &mut Account<'_>,
     seeds: [&[u8]; 3],
-    bytes: u64,
+    bytes: usize,
     program: &Address,
 ) -> Result<u8, Failure> {
     let (address, bump) = syscalls::find_program_address(&seeds, program)?;
@@ -75,7 +75,7 @@ pub fn create_account(
     let seeds: [&[u8]; 4] = [a, b, c, &[bump]];
     let mut allocate = [0; 12];
     allocate[..4].copy_from_slice(&ALLOCATE.to_le_bytes());
-    allocate[4..].copy_from_slice(&bytes.to_le_bytes());
+    allocate[4..].copy_from_slice(&(bytes as u64).to_le_bytes());
     invoke_system(&allocate, account, &seeds)?;
     let mut assign = [0; 36];
     assign[..4].copy_from_slice(&ASSIGN.to_le_bytes());

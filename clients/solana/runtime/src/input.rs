@@ -65,10 +65,12 @@ unsafe fn parse<'a>(
     let len = unsafe { at.cast::<u64>().read() } as usize;
     // SAFETY: then the data.
     let data = unsafe { at.add(8) };
-    // SAFETY: it has this length and never changes.
+    // SAFETY: the program's address follows at once.
+    let program = unsafe { data.add(len) };
+    // SAFETY: the data has this length and never changes.
     let data = unsafe { slice::from_raw_parts(data, len) };
-    // SAFETY: the program's address follows at once, 32 bytes without alignment.
-    let program = unsafe { &*data.as_ptr().add(len).cast() };
+    // SAFETY: the address has 32 bytes, needs no alignment and never changes.
+    let program = unsafe { &*program.cast() };
     Ok(Call {
         program,
         accounts,

@@ -4,6 +4,8 @@ use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_instruction_error::InstructionError;
+use solana_signer::Signer as _;
+use solana_system_interface::instruction::create_account_with_seed;
 use solana_transaction_error::TransactionError;
 use touchstone_solana::{
     Error, Feed,
@@ -11,11 +13,12 @@ use touchstone_solana::{
     instruction,
 };
 use touchstone_solana_tests::{
-    network::{Network, leaves},
+    network::{Network, leaf, leaves},
     vm::{self, EXAMPLE, INSTRUCTIONS, PROGRAM, Vm, config_address, price_address, refused},
 };
+use touchstone_types::Leaf;
 
-use crate::world::World;
+use crate::{example, world::World};
 
 /// An update of BTC-USD whose instruction was changed.
 fn changed(
@@ -120,6 +123,69 @@ fn price_accounts_are_the_programs_own() {
     changed(&mut world, |_| ()).expect("stored");
 }
 
+/// Anybody may make accounts that the program owns, at addresses of their own. They hold zeros, and are no config and no price
+/// account.
+#[test]
+fn accounts_that_somebody_gave_to_the_program_are_nothing() {
+    let mut world = World::new(65);
+    let payer = world.vm.payer.pubkey();
+    let feed = Feed::new("NEW-USD").expect("a feed");
+    for (seed, len) in [("a", CONFIG_BYTES), ("b", PRICE_BYTES), ("c", 0)] {
+        let given = Address::create_with_seed(&payer, seed, &PROGRAM).expect("an address");
+        let (lamports, len) = (10_000_000, u64::try_from(len).expect("a length"));
+        let create =
+            create_account_with_seed(&payer, &given, &payer, seed, lamports, len, &PROGRAM);
+        world.vm.send(&[create]).expect("an account");
+        let account = world.vm.svm.get_account(&given).expect("an account");
+        assert_eq!(account.owner, PROGRAM);
+        for place in [0, 2] {
+            let sent = changed(&mut world, |store| store.accounts[place].pubkey = given);
+            assert_eq!(sent, Err(refused(1, Error::WrongKind)));
+        }
+        let price = price_address(&given, feed.as_bytes());
+        let fund = world.vm.fund(price, PRICE_BYTES);
+        let sent = world.vm.send(&[fund, vm::create(price, given, &feed)]);
+        assert_eq!(sent, Err(refused(1, Error::WrongKind)));
+        let sent = world.vm.send(&[example::ask(&world, given)]);
+        assert_eq!(sent, Err(refused(0, Error::WrongKind)));
+        // Nor does the program turn them into one.
+        let network = Network::new(66);
+        for instruction in [
+            vm::initialize(given, &network.id, &network.key),
+            vm::create(given, world.config, &feed),
+        ] {
+            let sent = world.vm.send(&[instruction]);
+            assert_eq!(sent, Err(refused(0, Error::WrongAddress)));
+        }
+        assert_eq!(world.vm.svm.get_account(&given), Some(account));
+    }
+}
+
+/// As many as the README says, and not one more.
+#[test]
+fn an_update_has_fourteen_feeds_at_most() {
+    let mut world = World::new(67);
+    let many: Vec<Leaf> = (0..16)
+        .map(|i| leaf(&format!("F{i:02}"), 1_000_000, 1))
+        .collect();
+    let accounts: Vec<Address> = many
+        .iter()
+        .map(|leaf| world.vm.create(world.config, &leaf.feed.to_bytes()))
+        .collect();
+    for (count, stored) in [(15, false), (14, true)] {
+        let indices: Vec<u16> = (0..count).collect();
+        let update = world.network.update(1, &many, &indices);
+        let sent = world.vm.send(&[
+            vm::precompile(&world.network.key, &update),
+            vm::update(world.config, &accounts[..indices.len()], &update),
+        ]);
+        match stored {
+            true => drop(sent.expect("stored")),
+            false => assert_eq!(sent, Err(refused(1, Error::AccountCount))),
+        }
+    }
+}
+
 #[test]
 fn an_update_takes_one_account_for_each_entry() {
     let mut world = World::new(57);
@@ -216,7 +282,7 @@ fn lamports_that_came_first_do_no_harm() {
     vm.svm.airdrop(&config, rent).expect("lamports");
     let create = vm::initialize(config, &network.id, &network.key);
     // That is too little for an account with data, which the runtime says itself.
-    let sent = vm.send(&[create.clone()]);
+    let sent = vm.send(std::slice::from_ref(&create));
     assert!(
         matches!(sent, Err(TransactionError::InsufficientFundsForRent { .. })),
         "{sent:?}"

@@ -1,5 +1,7 @@
 //! A program that reads a price.
 
+use std::slice::from_ref;
+
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use touchstone_solana::Error;
@@ -24,12 +26,12 @@ fn the_example_reads_a_price_or_nothing() {
     let now = i64::try_from(START_MS / 1_000).expect("a time");
     let asked = ask(&world, sol);
     let no_price = Err(refused(0, Error::NoPrice));
-    assert_eq!(world.vm.send(&[asked.clone()]), no_price);
+    assert_eq!(world.vm.send(from_ref(&asked)), no_price);
     let update = world.update(1, &[8]);
     world.store(&update, &[8]).expect("stored");
     for (seconds, fresh) in [(1, true), (31, true), (32, false)] {
         world.vm.set_clock(now + seconds);
-        match world.vm.send(&[asked.clone()]) {
+        match world.vm.send(from_ref(&asked)) {
             Ok(meta) => {
                 let price = leaves(1)[8].price.to_le_bytes();
                 assert_eq!(meta.return_data.data, [&price[..], &[0xf8]].concat());
@@ -40,6 +42,15 @@ fn the_example_reads_a_price_or_nothing() {
                 assert!(!fresh);
             }
         }
+    }
+    for (clock, error) in [
+        (-1, Error::Ahead),
+        (i64::MIN, Error::Ahead),
+        (i64::MAX, Error::TooOld),
+    ] {
+        world.vm.set_clock(clock);
+        let sent = world.vm.send(from_ref(&asked));
+        assert_eq!(sent, Err(refused(0, error)));
     }
     // Of other accounts it says nothing.
     let btc = world.prices[2];

@@ -1,5 +1,7 @@
 //! What the transaction says about the signature: every way to show the Ed25519 program one thing and this program another.
 
+use std::slice::from_ref;
+
 use solana_instruction::Instruction;
 use touchstone_solana::{Error, instruction, signature};
 use touchstone_solana_tests::{
@@ -111,11 +113,11 @@ fn checks_of_other_things() {
         &by_other,
         &case.digest,
     ));
-    case.is_refused(&[other_key.clone()], Error::BadSignature);
+    case.is_refused(from_ref(&other_key), Error::BadSignature);
     // The right key over another statement, and both together.
     let next = case.world.update(2, &[2]);
     let other_message = vm::precompile(&case.world.network.key, &next);
-    case.is_refused(&[other_message.clone()], Error::BadSignature);
+    case.is_refused(from_ref(&other_message), Error::BadSignature);
     case.is_refused(
         &[other_key.clone(), other_message.clone()],
         Error::BadSignature,
@@ -152,7 +154,7 @@ fn bytes_that_the_ed25519_program_ignores() {
     let mut padded = good.clone();
     padded.data[1] = 1;
     case.is_refused(&[padded], Error::BadSignature);
-    let mut longer = good.clone();
+    let mut longer = good;
     longer.data.push(0);
     case.is_refused(&[longer], Error::BadSignature);
 }

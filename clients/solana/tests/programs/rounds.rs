@@ -73,9 +73,13 @@ fn a_timestamp_is_not_far_ahead_of_the_clock() {
     assert_eq!(at(2, u64::MAX - START_MS), ahead);
     // An old one is authentic all the same: how old is too old is for each reader to say.
     at(2, 0).expect("stored");
-    world.vm.set_clock(-1);
+    // A clock before 1970 is taken for 1970, not for one that is far ahead.
     let update = world.update(3, &[2]);
-    assert_eq!(world.store(&update, &[2]), ahead);
+    for clock in [-1, i64::MIN] {
+        world.vm.set_clock(clock);
+        assert_eq!(world.store(&update, &[2]), ahead);
+    }
+    assert_eq!(world.round(2), Some(2));
 }
 
 #[test]
@@ -100,6 +104,16 @@ fn absence_is_stored_and_hides_the_price_before() {
         let read = world.vm.read(world.config, &feed, &policy);
         assert_eq!(read, Err(Error::Unavailable));
     }
+    // The price before does not come back, neither as it was nor in another update of its round.
+    for old in [1, 2] {
+        let update = world.update(old, &[2]);
+        assert_eq!(world.store(&update, &[2]), Err(refused(1, Error::NotNewer)));
+    }
+    // The next one does.
+    let update = world.update(3, &[2]);
+    world.store(&update, &[2]).expect("stored");
+    let read = world.vm.read(world.config, &feed, &policy);
+    assert_eq!(read.map(|price| price.round), Ok(3));
 }
 
 #[test]

@@ -28,7 +28,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
-        let (mut vm, network) = (Vm::default(), Network::new(seed));
+        Self::on(Vm::default(), seed)
+    }
+
+    /// The same on a machine of the caller's.
+    pub(crate) fn on(mut vm: Vm, seed: u64) -> Self {
+        let network = Network::new(seed);
         vm.set_clock(i64::try_from(START_MS / 1_000).expect("a time"));
         let config = vm.pin(&network.id, &network.key);
         let prices = leaves(0)

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
+use agave_feature_set::FeatureSet;
 use litesvm::{LiteSVM, types::TransactionMetadata};
 use solana_account::Account;
 use solana_address::Address;
@@ -70,9 +71,16 @@ pub fn custom(instruction: u8, number: u32) -> TransactionError {
 
 impl Default for Vm {
     fn default() -> Self {
+        Self::with_features(LiteSVM::mainnet_feature_set())
+    }
+}
+
+impl Vm {
+    /// A machine with these features of the runtime.
+    pub fn with_features(features: FeatureSet) -> Self {
         // As `LiteSVM::new` does it, without the token programs, which take most of the time.
         let mut svm = LiteSVM::default()
-            .with_mainnet_features()
+            .with_feature_set(features)
             .with_builtins()
             .with_lamports(u64::MAX / 2)
             .with_sysvars()
@@ -91,9 +99,7 @@ impl Default for Vm {
             .expect("lamports");
         Self { svm, payer }
     }
-}
 
-impl Vm {
     /// Sets the cluster's clock, in Unix seconds.
     pub fn set_clock(&mut self, unix_timestamp: i64) {
         let clock = Clock {
@@ -114,7 +120,17 @@ impl Vm {
     /// # Errors
     /// What the machine says; nothing has changed then.
     pub fn send(&mut self, instructions: &[Instruction]) -> Outcome {
-        let transaction = self.transaction(instructions);
+        self.send_with(instructions, &[])
+    }
+
+    /// The same with more signers than the one who pays.
+    ///
+    /// # Errors
+    /// What the machine says; nothing has changed then.
+    pub fn send_with(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Outcome {
+        let signers = [&[&self.payer], signers].concat();
+        let message = Message::new(instructions, Some(&self.payer.pubkey()));
+        let transaction = Transaction::new(&signers, message, self.svm.latest_blockhash());
         self.svm.send_transaction(transaction).map_err(|failed| {
             // Shown if the test fails.
             println!("{}: {}", failed.err, failed.meta.pretty_logs());
