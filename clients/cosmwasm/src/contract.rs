@@ -94,7 +94,7 @@ pub fn query(deps: Deps<'_>, env: Env, msg: QueryMsg) -> Result<Binary, Contract
         } => {
             let update = pinned.verifier()?.verify(&update)?;
             let policy = Policy::fresh(clock.now_ms, max_age_ms);
-            let price = update.price(name(&feed)?, &conditions.policy(policy, clock))?;
+            let price = update.price(FeedName::new(&feed)?, &conditions.policy(policy, clock))?;
             to_json_binary(&prices::response(&price.into()))
         }
         QueryMsg::VerifyAt {
@@ -109,7 +109,7 @@ pub fn query(deps: Deps<'_>, env: Env, msg: QueryMsg) -> Result<Binary, Contract
             let (before, after) = (verifier.verify(&before)?, verifier.verify(&after)?);
             let bracket = verify_at(&before, &after, instant_ms.u64())?;
             let policy = Policy::at(bracket).max_gap(max_gap.unwrap_or(1));
-            let price = before.price(name(&feed)?, &conditions.policy(policy, clock))?;
+            let price = before.price(FeedName::new(&feed)?, &conditions.policy(policy, clock))?;
             to_json_binary(&prices::response(&price.into()))
         }
     };
@@ -174,8 +174,8 @@ fn query_price(
     max_age_ms: u64,
     conditions: &Conditions,
 ) -> Result<PriceResponse, ContractError> {
-    let kept = Kept::load(deps.storage, name(feed)?)?;
-    let kept = kept.ok_or_else(|| ContractError::UnknownFeed(feed.to_owned()))?;
+    let feed = FeedName::new(feed)?;
+    let kept = Kept::load(deps.storage, feed)?.ok_or(ContractError::UnknownFeed(feed))?;
     conditions.check(&kept, clock, max_age_ms)?;
     Ok(prices::response(&kept))
 }
@@ -189,11 +189,6 @@ fn query_feeds(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let feeds = prices::list(deps.storage, after, limit)?;
     Ok(FeedsResponse { feeds })
-}
-
-/// A feed's name; a text that names none is a feed that there is no price of.
-fn name(feed: &str) -> Result<FeedName, ContractError> {
-    FeedName::new(feed).map_err(|_| ContractError::UnknownFeed(feed.to_owned()))
 }
 
 fn clock(env: &Env, pinned: &Pinned) -> Clock {
