@@ -2,7 +2,9 @@
 
 #[cfg(not(feature = "library"))]
 use cosmwasm_std::entry_point;
-use cosmwasm_std::{Binary, Deps, DepsMut, Env, MessageInfo, Response, WasmMsg, to_json_binary};
+use cosmwasm_std::{
+    Binary, Deps, DepsMut, Env, MessageInfo, Response, Storage, WasmMsg, to_json_binary,
+};
 use touchstone_client::{Policy, PolicyError, Verifier, VerifyError, verify_at};
 use touchstone_types::{FeedName, PriceUpdate, Round};
 
@@ -62,7 +64,7 @@ pub fn execute(
 ) -> Result<Response, ContractError> {
     refuse_funds(&info)?;
     match msg {
-        ExecuteMsg::Update { update } => execute_update(deps, &env, &update),
+        ExecuteMsg::Update { update } => execute_update(deps.storage, &env, &update),
         ExecuteMsg::AssertNoAdmin {} => assert_no_admin(deps.as_ref(), env),
     }
 }
@@ -116,15 +118,19 @@ pub fn query(deps: Deps<'_>, env: Env, msg: QueryMsg) -> Result<Binary, Contract
     Ok(answer?)
 }
 
-fn execute_update(deps: DepsMut<'_>, env: &Env, bytes: &[u8]) -> Result<Response, ContractError> {
-    let pinned = Pinned::load(deps.storage)?;
+fn execute_update(
+    storage: &mut dyn Storage,
+    env: &Env,
+    bytes: &[u8],
+) -> Result<Response, ContractError> {
+    let pinned = Pinned::load(storage)?;
     let update = authentic(&pinned.verifier()?, bytes)?;
     let statement = &update.statement;
     clock(env, &pinned).check("the round's timestamp", statement.timestamp_ms)?;
     let (mut stored, mut skipped) = (0u32, 0u32);
     let mut kept_round = Round(0);
     for entry in &update.entries {
-        let kept = Kept::load(deps.storage, entry.leaf.feed)?.map(|kept| kept.round);
+        let kept = Kept::load(storage, entry.leaf.feed)?.map(|kept| kept.round);
         // A feed that is not newer is passed over and does not fail the others: anybody can send one feed of a round first.
         match kept.filter(|kept| *kept >= statement.round) {
             Some(kept) => {
@@ -132,7 +138,7 @@ fn execute_update(deps: DepsMut<'_>, env: &Env, bytes: &[u8]) -> Result<Response
                 skipped = skipped.saturating_add(1);
             }
             None => {
-                Kept::new(statement, entry.leaf).save(deps.storage);
+                Kept::new(statement, entry.leaf).save(storage);
                 stored = stored.saturating_add(1);
             }
         }
