@@ -2,7 +2,9 @@
 
 #[cfg(not(feature = "library"))]
 use cosmwasm_std::entry_point;
-use cosmwasm_std::{Binary, Deps, DepsMut, Env, MessageInfo, Response, WasmMsg, to_json_binary};
+use cosmwasm_std::{
+    Binary, Deps, DepsMut, Env, MessageInfo, Response, Storage, WasmMsg, to_json_binary,
+};
 use touchstone_client::{Policy, PolicyError, Verifier, VerifyError, verify_at};
 use touchstone_types::{FeedName, PriceUpdate, Round};
 
@@ -62,7 +64,7 @@ pub fn execute(
 ) -> Result<Response, ContractError> {
     refuse_funds(&info)?;
     match msg {
-        ExecuteMsg::Update { update } => execute_update(deps, &env, &update),
+        ExecuteMsg::Update { update } => execute_update(deps.storage, &env, &update),
         ExecuteMsg::AssertNoAdmin {} => assert_no_admin(deps.as_ref(), env),
     }
 }
@@ -94,7 +96,7 @@ pub fn query(deps: Deps<'_>, env: Env, msg: QueryMsg) -> Result<Binary, Contract
         } => {
             let update = pinned.verifier()?.verify(&update)?;
             let policy = Policy::fresh(clock.now_ms, max_age_ms);
-            let price = update.price(name(&feed)?, &conditions.policy(policy, clock))?;
+            let price = update.price(FeedName::new(&feed)?, &conditions.policy(policy, clock))?;
             to_json_binary(&prices::response(&price.into()))
         }
         QueryMsg::VerifyAt {
@@ -109,22 +111,26 @@ pub fn query(deps: Deps<'_>, env: Env, msg: QueryMsg) -> Result<Binary, Contract
             let (before, after) = (verifier.verify(&before)?, verifier.verify(&after)?);
             let bracket = verify_at(&before, &after, instant_ms.u64())?;
             let policy = Policy::at(bracket).max_gap(max_gap.unwrap_or(1));
-            let price = before.price(name(&feed)?, &conditions.policy(policy, clock))?;
+            let price = before.price(FeedName::new(&feed)?, &conditions.policy(policy, clock))?;
             to_json_binary(&prices::response(&price.into()))
         }
     };
     Ok(answer?)
 }
 
-fn execute_update(deps: DepsMut<'_>, env: &Env, bytes: &[u8]) -> Result<Response, ContractError> {
-    let pinned = Pinned::load(deps.storage)?;
+fn execute_update(
+    storage: &mut dyn Storage,
+    env: &Env,
+    bytes: &[u8],
+) -> Result<Response, ContractError> {
+    let pinned = Pinned::load(storage)?;
     let update = authentic(&pinned.verifier()?, bytes)?;
     let statement = &update.statement;
     clock(env, &pinned).check("the round's timestamp", statement.timestamp_ms)?;
     let (mut stored, mut skipped) = (0u32, 0u32);
     let mut kept_round = Round(0);
     for entry in &update.entries {
-        let kept = Kept::load(deps.storage, entry.leaf.feed)?.map(|kept| kept.round);
+        let kept = Kept::load(storage, entry.leaf.feed)?.map(|kept| kept.round);
         // A feed that is not newer is passed over and does not fail the others: anybody can send one feed of a round first.
         match kept.filter(|kept| *kept >= statement.round) {
             Some(kept) => {
@@ -132,7 +138,7 @@ fn execute_update(deps: DepsMut<'_>, env: &Env, bytes: &[u8]) -> Result<Response
                 skipped = skipped.saturating_add(1);
             }
             None => {
-                Kept::new(statement, entry.leaf).save(deps.storage);
+                Kept::new(statement, entry.leaf).save(storage);
                 stored = stored.saturating_add(1);
             }
         }
@@ -174,8 +180,8 @@ fn query_price(
     max_age_ms: u64,
     conditions: &Conditions,
 ) -> Result<PriceResponse, ContractError> {
-    let kept = Kept::load(deps.storage, name(feed)?)?;
-    let kept = kept.ok_or_else(|| ContractError::UnknownFeed(feed.to_owned()))?;
+    let feed = FeedName::new(feed)?;
+    let kept = Kept::load(deps.storage, feed)?.ok_or(ContractError::UnknownFeed(feed))?;
     conditions.check(&kept, clock, max_age_ms)?;
     Ok(prices::response(&kept))
 }
@@ -189,11 +195,6 @@ fn query_feeds(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let feeds = prices::list(deps.storage, after, limit)?;
     Ok(FeedsResponse { feeds })
-}
-
-/// A feed's name; a text that names none is a feed that there is no price of.
-fn name(feed: &str) -> Result<FeedName, ContractError> {
-    FeedName::new(feed).map_err(|_| ContractError::UnknownFeed(feed.to_owned()))
 }
 
 fn clock(env: &Env, pinned: &Pinned) -> Clock {

@@ -3,6 +3,7 @@
 use cosmwasm_std::StdError;
 use thiserror::Error;
 use touchstone_client::{GroupKeyError, PolicyError, VerifyError};
+use touchstone_types::{FeedName, FeedNameError};
 
 /// Why a message or a query is refused.
 ///
@@ -15,9 +16,12 @@ pub enum ContractError {
     /// An authentic price that the caller's conditions refuse.
     #[error("{code}: {0}", code = .0.code())]
     Policy(#[from] PolicyError),
-    /// No price of the feed is kept, or the text names no feed.
+    /// No price of the feed is kept.
     #[error("no-feed: no price of {0} is kept")]
-    UnknownFeed(String),
+    UnknownFeed(FeedName),
+    /// A text that names no feed. It is not repeated: it may be long.
+    #[error("no-feed: {0}")]
+    NoFeedName(#[from] FeedNameError),
     /// A group key that must not be pinned.
     #[error("bad-group-key: {0}")]
     GroupKey(#[from] GroupKeyError),
@@ -55,7 +59,7 @@ impl ContractError {
         match self {
             Self::Verify(error) => error.code(),
             Self::Policy(error) => error.code(),
-            Self::UnknownFeed(_) => "no-feed",
+            Self::UnknownFeed(_) | Self::NoFeedName(_) => "no-feed",
             Self::GroupKey(_) => "bad-group-key",
             Self::NoGroupKey => "no-group-key",
             Self::NetworkId(_) => "bad-network-id",

@@ -93,6 +93,9 @@ impl Pinned {
             let key = reader.take(suite.element_bytes(), "key").map_err(broken)?;
             keys.push((suite, key.to_vec()));
         }
+        if keys.is_empty() {
+            return Err(ContractError::State("what is pinned"));
+        }
         Ok(Self {
             network,
             keys,

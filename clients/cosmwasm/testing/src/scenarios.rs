@@ -1,6 +1,7 @@
 //! The tests, over any [`Chain`](crate::Chain): each function panics if the contract does not behave.
 
 pub mod adversaries;
+pub mod extremes;
 pub mod keeping;
 pub mod making;
 pub mod model;

@@ -84,10 +84,11 @@ fn module() -> (Module, Engine) {
     compiled.clone()
 }
 
-/// The names that the compiled contract exports, sorted: its entry points and what the virtual machine needs.
+/// The functions that the compiled contract exports, sorted: its entry points and what the virtual machine needs.
 pub fn exports() -> Vec<String> {
     let (module, _) = module();
-    let mut names: Vec<String> = module.exports().map(|e| e.name().to_owned()).collect();
+    let functions = module.exports().functions();
+    let mut names: Vec<String> = functions.map(|e| e.name().to_owned()).collect();
     names.sort();
     names
 }

@@ -2,7 +2,7 @@
 
 use touchstone_cosmwasm_testing::{
     MultiTest, Vm,
-    scenarios::{adversaries, keeping, making, model, shared},
+    scenarios::{adversaries, extremes, keeping, making, model, shared},
 };
 
 macro_rules! on_both {
@@ -26,6 +26,7 @@ on_both! {
     making::what_is_pinned_stays(),
     making::bad_settings_are_refused(),
     making::an_admin_is_refused(),
+    making::misspelt_settings_are_refused(),
     making::there_are_no_other_messages(),
     making::no_number_without_an_age(),
     keeping::rounds_only_go_up(),
@@ -43,5 +44,8 @@ on_both! {
     adversaries::a_feed_comes_once(),
     adversaries::other_names_have_no_price(),
     adversaries::random_changes_are_refused(29, 3_000),
+    extremes::every_number_is_exact(),
+    extremes::times_that_no_block_has_are_refused(),
+    extremes::the_longest_time_between_rounds(),
     model::follows_the_model(30, 400),
 }

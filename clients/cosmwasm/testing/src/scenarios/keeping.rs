@@ -111,6 +111,11 @@ pub fn feeds_are_listed_in_pages<C: Chain>() {
     assert_eq!(list(Some("F0002"), Some(2)), wanted(2..4));
     assert_eq!(list(Some(&feed(119)), None), []);
     assert_eq!(list(Some("zzz\u{10ffff}"), None), []);
+    // No chain takes a key of this length.
+    let long = "A".repeat(100_000);
+    assert_eq!(list(Some(&long), Some(2)), wanted(0..2));
+    assert_eq!(list(Some(&(feed(99) + &long)), Some(2)), wanted(100..102));
+    assert_eq!(list(Some(&long.replace('A', "G")), None), []);
     assert_eq!(list(None, Some(0)), []);
 }
 

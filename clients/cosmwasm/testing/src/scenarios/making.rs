@@ -72,6 +72,45 @@ pub fn bad_settings_are_refused<C: Chain>() {
     assert_eq!(code("funds", paid), "funds");
 }
 
+/// A setting that is misspelt, twice there or of another type makes no contract: it must not be taken for one left out.
+pub fn misspelt_settings_are_refused<C: Chain>() {
+    let mut chain = C::new();
+    let network = Network::generate(6);
+    let id = HexBinary::from(network.id.0.0);
+    let key = HexBinary::from(network.group_key(Suite::Ed25519));
+    let good = format!(r#""network_id":"{id}","group_keys":{{"ed25519":"{key}"}}"#);
+    for bad in [
+        String::new(),
+        format!(r#""network_id":"{id}""#),
+        format!(r#""group_keys":{{"ed25519":"{key}"}}"#),
+        format!(r#"{good},"max_skew":0"#),
+        format!(r#"{good},"max_skew_ms":"0""#),
+        format!(r#"{good},"max_skew_ms":-1"#),
+        format!(r#"{good},"max_skew_ms":18446744073709551616"#),
+        format!(r#"{good},"max_skew_ms":0,"max_skew_ms":60000"#),
+        format!(r#"{good},"owner":"me""#),
+        format!(r#""network_id":"{id}",{good}"#),
+        format!(r#""network_id":"0x{id}","group_keys":{{"ed25519":"{key}"}}"#),
+        format!(
+            r#""network_id":"{id}","group_keys":{{"ed25519":"{key}","secp256k1-keccak":"00"}}"#
+        ),
+        format!(r#""network_id":"{id}","group_keys":{{"Ed25519":"{key}"}}"#),
+        format!(r#""network_id":"{id}","group_keys":"{key}""#),
+    ] {
+        let bad = format!("{{{bad}}}");
+        let made = chain.instantiate_raw(bad.as_bytes(), &[], Admin::Nobody);
+        assert!(made.is_err(), "{bad}");
+    }
+    let good = format!("{{{good}}}");
+    for behind in ["x", "{}", &good] {
+        let bad = format!("{good}{behind}");
+        let made = chain.instantiate_raw(bad.as_bytes(), &[], Admin::Nobody);
+        assert!(made.is_err(), "{bad}");
+    }
+    let made = chain.instantiate_raw(good.as_bytes(), &[], Admin::Nobody);
+    made.expect("the same, spelt well");
+}
+
 /// A contract with an admin, who could exchange its code, is not made.
 pub fn an_admin_is_refused<C: Chain>() {
     let good = json(&Network::generate(3).pin(&[Suite::Ed25519]));
@@ -111,6 +150,8 @@ pub fn there_are_no_other_messages<C: Chain>() {
         r#"{"set_group_keys":{"ed25519":"00"}}"#.into(),
         r#"{"migrate":{}}"#.into(),
         r#"{"assert_no_admin":{"admin":"x"}}"#.into(),
+        r#"{"assert_no_admin":{},"assert_no_admin":{}}"#.into(),
+        r#"{"assert_no_admin":{}}{}"#.into(),
         format!("{}{}", "[".repeat(10_000), "]".repeat(10_000)),
         format!(r#"{{"update":{}"#, "{\"a\":".repeat(5_000)),
     ] {

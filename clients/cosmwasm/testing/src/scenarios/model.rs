@@ -165,7 +165,9 @@ impl<C: Chain> History<C> {
     fn some_update(&mut self) -> (usize, Vec<u8>, Vec<u16>) {
         let round = usize::try_from(self.below(ROUNDS)).expect("few");
         let suite = SUITES[usize::try_from(self.below(2)).expect("two")];
-        let mut indices: Vec<u16> = (0..6).filter(|_| self.rng.next_u32() % 2 == 0).collect();
+        let mut indices: Vec<u16> = (0..6)
+            .filter(|_| self.rng.next_u32().is_multiple_of(2))
+            .collect();
         if indices.is_empty() {
             indices.push(3);
         }
