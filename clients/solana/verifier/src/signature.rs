@@ -128,3 +128,79 @@ fn instruction(sysvar: &[u8], i: usize) -> Option<(&Address, &[u8])> {
     let len = usize::from(u16_le_at(bytes, 32)?);
     Some((program, bytes.get(34..)?.get(..len)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// A signature whose `R` has `y = 2^255 - 256 + low`, of which those from `p = 2^255 - 19` upwards are not canonical.
+    fn signature(low: u8, sign: bool) -> [u8; 64] {
+        let mut signature = [0x55; 64];
+        signature[..32].fill(0xff);
+        signature[0] = low;
+        signature[31] = if sign { 0xff } else { 0x7f };
+        signature
+    }
+
+    /// The sysvar of a transaction with this one check.
+    fn sysvar(key: &[u8; 32], signature: &[u8; 64], digest: &Hash) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend([1, 0, 4, 0]);
+        bytes.extend([0, 0]);
+        bytes.extend(ED25519_PROGRAM);
+        bytes.extend([144, 0]);
+        bytes.extend(instruction_data(key, signature, digest));
+        bytes.extend([0, 0]);
+        bytes
+    }
+
+    /// Nobody can sign with such an `R` without its discrete logarithm, so no transaction shows this.
+    #[test]
+    fn an_r_that_is_not_canonical_is_refused_even_if_it_was_checked() {
+        let (key, digest) = ([1; 32], [2; 32]);
+        for low in 0..=u8::MAX {
+            for sign in [false, true] {
+                let signature = signature(low, sign);
+                let canonical = low < 0xed;
+                assert_eq!(is_canonical(&signature), canonical, "{low}");
+                let found = find(
+                    &sysvar(&key, &signature, &digest),
+                    &key,
+                    &signature,
+                    &digest,
+                );
+                let expected = match canonical {
+                    true => Ok(()),
+                    false => Err(Error::BadSignature),
+                };
+                assert_eq!(found, expected, "{low}");
+            }
+        }
+        // One bit less anywhere above the lowest byte, and it is below p.
+        for bit in 8..255 {
+            let mut signature = signature(0xff, false);
+            signature[bit / 8] ^= 1 << (bit % 8);
+            assert!(is_canonical(&signature), "{bit}");
+        }
+    }
+
+    #[test]
+    fn a_sysvar_that_ends_early_or_points_behind_its_end_is_refused() {
+        let (key, digest) = ([1; 32], [2; 32]);
+        let signature = signature(0, false);
+        let whole = sysvar(&key, &signature, &digest);
+        let find = |sysvar: &[u8]| find(sysvar, &key, &signature, &digest);
+        // The last two bytes are the index of the instruction that runs, which does not matter.
+        for len in 0..whole.len() - 2 {
+            assert_eq!(find(&whole[..len]), Err(Error::WrongSysvar), "{len}");
+        }
+        for at in [2, 4, 38] {
+            let mut other = whole.clone();
+            other[at..at + 2].fill(0xff);
+            assert_eq!(find(&other), Err(Error::WrongSysvar), "{at}");
+        }
+        assert_eq!(find(&whole), Ok(()));
+    }
+}
