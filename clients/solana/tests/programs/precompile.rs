@@ -132,6 +132,20 @@ fn checks_of_other_things() {
     case.world.vm.send(&all).expect("stored");
 }
 
+/// A real signature, checked over what it is really over, but carried by an update that says something else.
+#[test]
+fn a_signature_of_another_statement() {
+    let mut case = Case::new(43);
+    let good = case.good();
+    let mut forged_leaves = leaves(1);
+    forged_leaves[2].price += 1;
+    let network = &mut case.world.network;
+    let mut forged = network.update(1, &forged_leaves, &[2]);
+    forged[120..184].copy_from_slice(&case.signature);
+    case.update = forged;
+    case.is_refused(&[good], Error::BadSignature);
+}
+
 #[test]
 fn several_signatures_in_one_check() {
     let mut case = Case::new(35);
