@@ -60,11 +60,7 @@ enum Command {
 }
 
 /// The program, with its arguments from the outside; the first one is the program's name.
-pub fn cli_main<I, T>(arguments: I) -> ExitCode
-where
-    I: IntoIterator<Item = T>,
-    T: Into<OsString> + Clone,
-{
+pub fn cli_main(arguments: Vec<OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {

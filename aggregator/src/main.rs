@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    touchstone_aggregator::cli_main(std::env::args_os())
+    touchstone_aggregator::cli_main(std::env::args_os().collect())
 }

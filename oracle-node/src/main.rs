@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    touchstone_oracle_node::cli_main(std::env::args_os())
+    touchstone_oracle_node::cli_main(std::env::args_os().collect())
 }

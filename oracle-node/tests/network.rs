@@ -76,7 +76,7 @@ impl Prices for MadeUp {
 
 fn cli(args: &[&str]) -> bool {
     let args = ["oracle-node"].iter().chain(args).map(OsString::from);
-    format!("{:?}", cli_main(args)) == format!("{:?}", ExitCode::SUCCESS)
+    format!("{:?}", cli_main(args.collect())) == format!("{:?}", ExitCode::SUCCESS)
 }
 
 /// The files of a committee, made by the commands that an operator uses.

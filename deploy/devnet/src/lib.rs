@@ -29,16 +29,13 @@ use std::{ffi::OsString, process::ExitCode};
 
 /// The program, with its arguments from the outside; the first one is the program's name.
 ///
+/// Not generic, here and in the programs that it can be: all that they await is compiled once, in their library.
+///
 /// Where the second one names a role (`oracle-node`, `aggregator`), the process is that program, with the arguments that
 /// follow.
-pub fn cli_main<I, T>(arguments: I) -> ExitCode
-where
-    I: IntoIterator<Item = T>,
-    T: Into<OsString>,
-{
-    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+pub fn cli_main(arguments: Vec<OsString>) -> ExitCode {
     match roles::Role::of(&arguments) {
-        Some(role) => role.play(arguments.into_iter().skip(1)),
+        Some(role) => role.play(arguments.into_iter().skip(1).collect()),
         None => run::main(arguments),
     }
 }

@@ -34,7 +34,7 @@ impl Role {
     }
 
     /// Is that program, to the end.
-    pub(crate) fn play(self, arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    pub(crate) fn play(self, arguments: Vec<OsString>) -> ExitCode {
         if env::var_os(SUPERVISED).is_some() {
             stop_when_orphaned();
         }

@@ -175,7 +175,7 @@ enum FeedsCommand {
 /// Runs `oracle-node` with these arguments, the first of which is the program's name.
 ///
 /// Exit codes: 0 done; 1 failed, with the reason on standard error; 2 wrong arguments.
-pub fn cli_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub fn cli_main(args: Vec<OsString>) -> ExitCode {
     // An error says that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = match Cli::try_parse_from(args) {

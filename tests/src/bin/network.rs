@@ -72,7 +72,7 @@ fn main() -> ExitCode {
     // The processes of the network are this program, too.
     let role = std::env::args_os().nth(1);
     if role.is_some_and(|role| role == "oracle-node" || role == "aggregator") {
-        return touchstone_devnet::cli_main(std::env::args_os());
+        return touchstone_devnet::cli_main(std::env::args_os().collect());
     }
     let arguments = Arguments::parse();
     // An error says that a provider is installed already.
