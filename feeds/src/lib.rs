@@ -3,7 +3,8 @@
 //! The way of a price: an exchange's answer -> [`exchange`] parses it, digits to integer -> a [`Quote`] -> the [`Book`]
 //! holds the newest of each market -> [`policy`] drops what must not be used, each with its reason, and takes the median
 //! -> one observation per feed. All of that is pure: bytes and `now_ms` come in, values go out. [`poller`] is the shell
-//! around it, which owns the HTTP client, the clock and the request budgets. [`bars`] reads recorded market history.
+//! around it, which owns the HTTP client, the clock and the request budgets. [`bars`] reads recorded market history, and
+//! [`simulate`] sends it through the policy.
 #![cfg_attr(
     not(test),
     warn(
@@ -24,6 +25,7 @@ mod json;
 pub mod policy;
 pub mod poller;
 mod quote;
+pub mod simulate;
 
 pub use book::{Book, Held, Taken};
 pub use defaults::{default_feeds, feeds_for_markets};

@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod engine;
 mod evidence;
+mod feed_file;
 mod fence;
 mod files;
 mod history;
@@ -28,5 +29,6 @@ pub use config::{
     LinkConfig, LogConfig, LogFormat, PasswordConfig, PathsConfig, VerifyConfig,
 };
 pub use engine::Prices;
+pub use feed_file::read_feeds;
 pub use network::{Network, NetworkError};
 pub use node::{Node, NodeKeys, NodeSetup};

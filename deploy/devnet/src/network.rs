@@ -92,7 +92,7 @@ impl Devnet {
             pin
         } else {
             let feeds = match feeds {
-                Some(path) => genesis::read_feeds(path)?,
+                Some(path) => touchstone_oracle_node::read_feeds(path)?,
                 None => source.feeds().to_vec(),
             };
             genesis::create(data, &plan, feeds, say).await?

@@ -1,4 +1,4 @@
-//! `oracle-node feeds list|parse|fetch`.
+//! `oracle-node feeds list|parse|fetch|simulate`.
 
 use std::io::Read as _;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use touchstone_feeds::{Exchange, default_feeds, fetch_feed};
 use touchstone_types::{FeedName, FeedSpec};
 
-use super::{FeedsCommand, print, print_json};
+use super::{FeedsCommand, print, print_json, simulate};
 use crate::{config::Config, network::Network};
 
 /// The longest answer that is read from standard input, in bytes.
@@ -38,6 +38,7 @@ pub(super) async fn feeds(command: FeedsCommand) -> anyhow::Result<()> {
             };
             print_json(&exchange.parse(pair, endpoint, &body)?)
         }
+        FeedsCommand::Simulate(args) => simulate::simulate(&args),
         FeedsCommand::Fetch { feed, config, json } => {
             fetch(&Config::load(&config)?, feed, json).await
         }

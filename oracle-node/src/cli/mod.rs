@@ -5,6 +5,7 @@ mod dkg;
 mod feeds;
 mod init;
 mod run;
+mod simulate;
 mod status;
 
 use std::{ffi::OsString, io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -170,6 +171,15 @@ enum FeedsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Send recorded bars through the code that prices live quotes
+    ///
+    /// Prints a summary for each feed: how often it had a price, the largest distance from the plain median of the venues, the
+    /// quotes that were dropped by reason, and how many sources would have had to lie to move the price by 1 %. Writes a table
+    /// (CSV) and a picture (SVG) for each feed.
+    #[command(after_help = "Example:
+  oracle-node feeds simulate --history bars --from 2023-03-10T00:00:00Z --to 2023-03-14T00:00:00Z \\
+    --fault kraken:spike=-40@2023-03-11T07:00:00Z/PT1M --out simulation")]
+    Simulate(simulate::SimulateArgs),
 }
 
 /// Runs `oracle-node` with these arguments, the first of which is the program's name.
