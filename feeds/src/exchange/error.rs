@@ -65,8 +65,16 @@ impl ParseError {
         let Self::Exchange { code, message } = self else {
             return false;
         };
-        // OKX 50011; Binance -1003; Kraken has texts only.
-        matches!(code.as_str(), "50011" | "-1003")
+        let codes = [
+            "50011",             // OKX
+            "-1003",             // Binance
+            "10006",             // Bybit, for one key
+            "10018",             // Bybit, for one address
+            "30006",             // Bitget, in frames
+            "30007",             // Bitget, in frames
+        ];
+        // Kraken and HTX have texts only.
+        codes.contains(&code.as_str())
             || [
                 "EAPI:Rate limit exceeded",
                 "EGeneral:Too many requests",

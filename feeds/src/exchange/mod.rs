@@ -1,10 +1,15 @@
 //! One module per exchange, each a pair of pure functions: build the request, parse the answer.
 //!
 //! A price is taken with the time of its trade. Where an exchange's ticker does not date its last trade (Kraken has no
-//! time at all; Binance, Bitstamp and OKX write the server's time) the list of trades is polled instead.
+//! time at all; Binance, Bitstamp, OKX and most others write the server's time) the list of trades is polled instead.
+//!
+//! An answer about another pair is refused as far as it says what it is about. Which answers do not say it, is written
+//! at the head of each module.
 
 mod binance;
+mod bitget;
 mod bitstamp;
+mod bybit;
 mod coinbase;
 mod error;
 mod kraken;
@@ -63,13 +68,15 @@ pub struct Exchange {
 }
 
 /// Every exchange that this version speaks to.
-pub static EXCHANGES: [Exchange; 6] = [
+pub static EXCHANGES: [Exchange; 8] = [
     coinbase::EXCHANGE,
     kraken::EXCHANGE,
     binance::EXCHANGE,
     binance::EXCHANGE_US,
     bitstamp::EXCHANGE,
     okx::EXCHANGE,
+    bybit::EXCHANGE,
+    bitget::EXCHANGE,
 ];
 
 impl Exchange {
@@ -105,8 +112,8 @@ impl Exchange {
         })
     }
 
-    /// The quotes in an answer, in its own order. A list without trades, a WebSocket heartbeat or a confirmation has
-    /// none.
+    /// The quotes in an answer, in the order in which the exchange lists its trades. A list without trades, a WebSocket
+    /// heartbeat or a confirmation has none.
     ///
     /// # Errors
     /// A body of another shape, the exchange's own error, an answer about another pair, a number that does not fit.
@@ -188,6 +195,8 @@ mod tests {
                 "http://h/x/api/v3/aggTrades?symbol=BTCUSD&limit=1",
                 "http://h/x/api/v2/transactions/btcusd/?time=minute",
                 "http://h/x/api/v5/market/trades?instId=BTC-USD&limit=1",
+                "http://h/x/v5/market/recent-trade?category=spot&symbol=BTCUSD&limit=1",
+                "http://h/x/api/v2/spot/market/fills?symbol=BTCUSD&limit=1",
             ]
         );
         for exchange in &EXCHANGES {
