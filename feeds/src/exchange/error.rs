@@ -70,6 +70,8 @@ impl ParseError {
             "-1003",             // Binance
             "10006",             // Bybit, for one key
             "10018",             // Bybit, for one address
+            "429000",            // KuCoin
+            "TOO_MANY_REQUESTS", // Gate.io
             "30006",             // Bitget, in frames
             "30007",             // Bitget, in frames
         ];

@@ -12,7 +12,9 @@ mod bitstamp;
 mod bybit;
 mod coinbase;
 mod error;
+mod gateio;
 mod kraken;
+mod kucoin;
 mod okx;
 #[cfg(test)]
 mod test_support;
@@ -68,7 +70,7 @@ pub struct Exchange {
 }
 
 /// Every exchange that this version speaks to.
-pub static EXCHANGES: [Exchange; 8] = [
+pub static EXCHANGES: [Exchange; 10] = [
     coinbase::EXCHANGE,
     kraken::EXCHANGE,
     binance::EXCHANGE,
@@ -76,6 +78,8 @@ pub static EXCHANGES: [Exchange; 8] = [
     bitstamp::EXCHANGE,
     okx::EXCHANGE,
     bybit::EXCHANGE,
+    kucoin::EXCHANGE,
+    gateio::EXCHANGE,
     bitget::EXCHANGE,
 ];
 
@@ -196,6 +200,8 @@ mod tests {
                 "http://h/x/api/v2/transactions/btcusd/?time=minute",
                 "http://h/x/api/v5/market/trades?instId=BTC-USD&limit=1",
                 "http://h/x/v5/market/recent-trade?category=spot&symbol=BTCUSD&limit=1",
+                "http://h/x/api/v1/market/histories?symbol=BTC-USD",
+                "http://h/x/api/v4/spot/trades?currency_pair=BTC_USD&limit=1",
                 "http://h/x/api/v2/spot/market/fills?symbol=BTCUSD&limit=1",
             ]
         );
