@@ -72,6 +72,9 @@ impl ParseError {
             "10018",             // Bybit, for one address
             "429000",            // KuCoin
             "TOO_MANY_REQUESTS", // Gate.io
+            "11010",             // Bitfinex
+            "ERR_RATE_LIMIT",    // Bitfinex
+            "RateLimit",         // Gemini
             "30006",             // Bitget, in frames
             "30007",             // Bitget, in frames
         ];

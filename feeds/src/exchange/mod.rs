@@ -7,12 +7,14 @@
 //! at the head of each module.
 
 mod binance;
+mod bitfinex;
 mod bitget;
 mod bitstamp;
 mod bybit;
 mod coinbase;
 mod error;
 mod gateio;
+mod gemini;
 mod kraken;
 mod kucoin;
 mod okx;
@@ -70,7 +72,7 @@ pub struct Exchange {
 }
 
 /// Every exchange that this version speaks to.
-pub static EXCHANGES: [Exchange; 10] = [
+pub static EXCHANGES: [Exchange; 12] = [
     coinbase::EXCHANGE,
     kraken::EXCHANGE,
     binance::EXCHANGE,
@@ -80,6 +82,8 @@ pub static EXCHANGES: [Exchange; 10] = [
     bybit::EXCHANGE,
     kucoin::EXCHANGE,
     gateio::EXCHANGE,
+    bitfinex::EXCHANGE,
+    gemini::EXCHANGE,
     bitget::EXCHANGE,
 ];
 
@@ -202,6 +206,8 @@ mod tests {
                 "http://h/x/v5/market/recent-trade?category=spot&symbol=BTCUSD&limit=1",
                 "http://h/x/api/v1/market/histories?symbol=BTC-USD",
                 "http://h/x/api/v4/spot/trades?currency_pair=BTC_USD&limit=1",
+                "http://h/x/v2/trades/tBTCUSD/hist?limit=1",
+                "http://h/x/v1/trades/btcusd?limit_trades=1",
                 "http://h/x/api/v2/spot/market/fills?symbol=BTCUSD&limit=1",
             ]
         );
