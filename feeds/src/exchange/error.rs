@@ -75,6 +75,8 @@ impl ParseError {
             "11010",             // Bitfinex
             "ERR_RATE_LIMIT",    // Bitfinex
             "RateLimit",         // Gemini
+            "42901",             // Crypto.com
+            "429",               // MEXC, Bitget
             "30006",             // Bitget, in frames
             "30007",             // Bitget, in frames
         ];

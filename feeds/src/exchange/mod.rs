@@ -12,11 +12,13 @@ mod bitget;
 mod bitstamp;
 mod bybit;
 mod coinbase;
+mod cryptocom;
 mod error;
 mod gateio;
 mod gemini;
 mod kraken;
 mod kucoin;
+mod mexc;
 mod okx;
 #[cfg(test)]
 mod test_support;
@@ -72,7 +74,7 @@ pub struct Exchange {
 }
 
 /// Every exchange that this version speaks to.
-pub static EXCHANGES: [Exchange; 12] = [
+pub static EXCHANGES: [Exchange; 14] = [
     coinbase::EXCHANGE,
     kraken::EXCHANGE,
     binance::EXCHANGE,
@@ -84,6 +86,8 @@ pub static EXCHANGES: [Exchange; 12] = [
     gateio::EXCHANGE,
     bitfinex::EXCHANGE,
     gemini::EXCHANGE,
+    cryptocom::EXCHANGE,
+    mexc::EXCHANGE,
     bitget::EXCHANGE,
 ];
 
@@ -208,6 +212,8 @@ mod tests {
                 "http://h/x/api/v4/spot/trades?currency_pair=BTC_USD&limit=1",
                 "http://h/x/v2/trades/tBTCUSD/hist?limit=1",
                 "http://h/x/v1/trades/btcusd?limit_trades=1",
+                "http://h/x/exchange/v1/public/get-trades?instrument_name=BTC_USD&count=1",
+                "http://h/x/api/v3/trades?symbol=BTCUSD&limit=1",
                 "http://h/x/api/v2/spot/market/fills?symbol=BTCUSD&limit=1",
             ]
         );
