@@ -60,6 +60,10 @@ impl ParseError {
         }
     }
 
+    pub(super) fn gzip(why: &str) -> Self {
+        Self::Json(shorten(&format!("not gzip that can be read: {why}")))
+    }
+
     /// Whether the exchange says that it was asked too often.
     pub fn is_rate_limit(&self) -> bool {
         let Self::Exchange { code, message } = self else {
@@ -86,6 +90,7 @@ impl ParseError {
                 "EAPI:Rate limit exceeded",
                 "EGeneral:Too many requests",
                 "EService:Throttled",
+                "too many request",
             ]
             .iter()
             .any(|text| message.starts_with(text))

@@ -16,12 +16,16 @@ mod cryptocom;
 mod error;
 mod gateio;
 mod gemini;
+mod gzip;
+mod htx;
 mod kraken;
 mod kucoin;
 mod mexc;
 mod okx;
 #[cfg(test)]
 mod test_support;
+
+use std::borrow::Cow;
 
 pub use error::{ParseError, RequestError};
 use touchstone_types::{Decimal, FeedName};
@@ -74,7 +78,7 @@ pub struct Exchange {
 }
 
 /// Every exchange that this version speaks to.
-pub static EXCHANGES: [Exchange; 14] = [
+pub static EXCHANGES: [Exchange; 15] = [
     coinbase::EXCHANGE,
     kraken::EXCHANGE,
     binance::EXCHANGE,
@@ -87,6 +91,7 @@ pub static EXCHANGES: [Exchange; 14] = [
     bitfinex::EXCHANGE,
     gemini::EXCHANGE,
     cryptocom::EXCHANGE,
+    htx::EXCHANGE,
     mexc::EXCHANGE,
     bitget::EXCHANGE,
 ];
@@ -125,7 +130,7 @@ impl Exchange {
     }
 
     /// The quotes in an answer, in the order in which the exchange lists its trades. A list without trades, a WebSocket
-    /// heartbeat or a confirmation has none.
+    /// heartbeat or a confirmation has none. A frame may be compressed with gzip.
     ///
     /// # Errors
     /// A body of another shape, the exchange's own error, an answer about another pair, a number that does not fit.
@@ -135,7 +140,11 @@ impl Exchange {
         endpoint: Endpoint,
         body: &[u8],
     ) -> Result<Vec<Quote>, ParseError> {
-        let ticks = (self.parse)(pair, endpoint, body)?;
+        let body = match endpoint {
+            Endpoint::Ws => gzip::text(body)?,
+            Endpoint::Ticker | Endpoint::Trades => Cow::Borrowed(body),
+        };
+        let ticks = (self.parse)(pair, endpoint, &body)?;
         let quote = |tick: Tick| Quote {
             source: self.name.to_owned(),
             pair,
@@ -151,7 +160,8 @@ impl Exchange {
     /// # Errors
     /// No JSON array or object, or a shape that none of this exchange's endpoints has.
     pub fn detect(&self, body: &[u8]) -> Result<Endpoint, ParseError> {
-        (self.detect)(&Shape::of(body)?).ok_or(ParseError::Shape {
+        let body = gzip::text(body)?;
+        (self.detect)(&Shape::of(&body)?).ok_or(ParseError::Shape {
             source_name: self.name,
         })
     }
@@ -213,6 +223,7 @@ mod tests {
                 "http://h/x/v2/trades/tBTCUSD/hist?limit=1",
                 "http://h/x/v1/trades/btcusd?limit_trades=1",
                 "http://h/x/exchange/v1/public/get-trades?instrument_name=BTC_USD&count=1",
+                "http://h/x/market/trade?symbol=btcusd",
                 "http://h/x/api/v3/trades?symbol=BTCUSD&limit=1",
                 "http://h/x/api/v2/spot/market/fills?symbol=BTCUSD&limit=1",
             ]
