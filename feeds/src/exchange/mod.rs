@@ -12,6 +12,8 @@ mod bitget;
 mod bitstamp;
 mod bybit;
 mod coinbase;
+#[cfg(test)]
+mod conformance;
 mod cryptocom;
 mod error;
 mod gateio;
