@@ -103,7 +103,7 @@ fn ticker(pair: FeedName, data: &str) -> Result<Tick, ParseError> {
     let price = ticker
         .last
         .or(ticker.price)
-        .ok_or(ParseError::NoPrice("no trade within the last day"))?;
+        .ok_or(ParseError::NoPrice("the ticker has no last price"))?;
     Ok(Tick {
         price: price.0,
         trade_time_ms: None,
@@ -260,7 +260,7 @@ mod tests {
                 ),
                 (
                     r#"{"code":"200000","data":{"symbol":"BTC-USDT","last":null}}"#,
-                    "no trade within the last day",
+                    "the ticker has no last price",
                 ),
                 (
                     r#"{"type":"message","topic":"/market/match:BTC-USDT","data":{"symbol":"ETH-USDT","price":"1","time":"1"}}"#,
