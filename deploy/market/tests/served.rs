@@ -100,32 +100,36 @@ async fn every_adapter_reads_every_answer() {
                 let quotes = exchange.parse(pair(text), endpoint, &body).expect(&context);
                 let newest = exchange.newest(quotes).expect(&context);
                 assert!(newest.price.is_positive());
+                // A ticker that dates its price is the one that is polled.
                 assert_eq!(
                     newest.trade_time_ms.is_some(),
-                    endpoint == Endpoint::Trades || exchange.name == "coinbase"
+                    endpoint == Endpoint::Trades || endpoint == exchange.polled,
+                    "{context}"
                 );
                 assert!(newest.trade_time_ms <= Some(now_ms()), "{context}");
             }
         }
-        let request = exchange
-            .request(&base, pair("NOPE-USD"), exchange.polled)
-            .expect("request");
-        let body = client
-            .get(&request.url)
-            .send()
-            .await
-            .expect("answer")
-            .bytes()
-            .await
-            .expect("body");
-        let error = exchange
-            .parse(pair("NOPE-USD"), exchange.polled, &body)
-            .expect_err("unknown");
-        assert!(
-            matches!(error, ParseError::Exchange { .. }),
-            "{}: {error}",
-            exchange.name
-        );
+        for endpoint in [Endpoint::Ticker, Endpoint::Trades] {
+            let request = exchange
+                .request(&base, pair("NOPE-USD"), endpoint)
+                .expect("request");
+            let body = client
+                .get(&request.url)
+                .send()
+                .await
+                .expect("answer")
+                .bytes()
+                .await
+                .expect("body");
+            let error = exchange
+                .parse(pair("NOPE-USD"), endpoint, &body)
+                .expect_err("unknown");
+            assert!(
+                matches!(error, ParseError::Exchange { .. }),
+                "{}: {error}",
+                request.url
+            );
+        }
     }
     served.stop().await;
 }
