@@ -11,11 +11,11 @@ use flate2::{Compression, write::GzEncoder};
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 use touchstone_feeds::{
-    DropReason, EXCHANGES, Endpoint, FeedsConfig, ParseError, Poller, Priced, default_feeds,
-    feeds_for_markets, fetch_feed,
+    DropReason, EXCHANGES, Endpoint, Exchange, FeedsConfig, ParseError, Poller, Priced,
+    default_feeds, feeds_for_markets, fetch_feed,
 };
 use touchstone_market::{Faults, Market, Speed, serve};
-use touchstone_types::{Decimal, FeedName, Status};
+use touchstone_types::{Decimal, FeedName, FeedSpec, Market as MarketName, Status};
 
 fn now_ms() -> u64 {
     let since = SystemTime::now()
@@ -161,6 +161,31 @@ async fn the_poller_prices_all_twelve_feeds() {
     );
     shutdown.cancel();
     handle.stopped().await;
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn one_feed_is_priced_by_all_exchanges() {
+    let served = served(Market::demo(10).with_faults(Faults::none())).await;
+    let source = |exchange: &Exchange| MarketName {
+        source: exchange.name.to_owned(),
+        pair: pair("BTC-USD"),
+    };
+    let feed = FeedSpec {
+        name: pair("BTC-USD"),
+        exponent: -8,
+        sources: EXCHANGES.iter().map(source).collect(),
+        min_sources: 1,
+        max_quote_age_ms: 60_000,
+        outlier_mads_milli: 5_000,
+        outlier_floor_ppm: 20_000,
+    };
+    let fetched = fetch_feed(&served.config(), &[feed], pair("BTC-USD"))
+        .await
+        .expect("fetched");
+    // A unit of time that is misread on one side would show as a stale quote or one of the future.
+    assert!(fetched.feed.dropped.is_empty(), "{}", fetched.feed);
+    assert_eq!(fetched.feed.used.len(), EXCHANGES.len(), "{}", fetched.feed);
     served.stop().await;
 }
 
