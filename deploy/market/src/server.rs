@@ -200,10 +200,7 @@ fn unknown_symbol(ask: &Ask<'_>) -> Body {
         "gateio" => gateio::unknown_symbol(ask.symbol),
         "bitfinex" => bitfinex::unknown_symbol(),
         "gemini" => gemini::unknown_symbol(ask.symbol),
-        "cryptocom" => cryptocom::unknown_symbol(match ask.kind {
-            Kind::Trades | Kind::PlainTrades => cryptocom::Method::Trades,
-            Kind::Ticker | Kind::Price | Kind::Book => cryptocom::Method::Tickers,
-        }),
+        "cryptocom" => cryptocom::unknown_symbol(),
         "htx" => htx::unknown_symbol(ask.now_ms),
         "bitget" => bitget::unknown_symbol(ask.symbol, ask.now_ms),
         // MEXC has the same.

@@ -1,4 +1,4 @@
-//! Crypto.com Exchange API v1: every answer names its method.
+//! Crypto.com Exchange API v1: an answer names its method, an error does not.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -6,19 +6,10 @@ use serde::Serialize;
 use super::{Body, change_ratio, side, turnover};
 use crate::trade::{Summary, Trade};
 
-/// Which answer is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub(crate) enum Method {
-    #[serde(rename = "public/get-tickers")]
-    Tickers,
-    #[serde(rename = "public/get-trades")]
-    Trades,
-}
-
 #[derive(Serialize)]
 struct Answer<T> {
     id: i32,
-    method: Method,
+    method: &'static str,
     code: u32,
     result: Outcome<T>,
 }
@@ -28,7 +19,7 @@ struct Outcome<T> {
     data: Vec<T>,
 }
 
-fn success<T: Serialize>(method: Method, data: Vec<T>) -> Body {
+fn success<T: Serialize>(method: &'static str, data: Vec<T>) -> Body {
     Body::ok(&Answer {
         id: -1,
         method,
@@ -74,7 +65,7 @@ pub(crate) fn tickers(symbol: &str, summary: &Summary, now_ms: u64) -> Body {
         oi: "0",
         t: now_ms,
     };
-    success(Method::Tickers, vec![ticker])
+    success("public/get-tickers", vec![ticker])
 }
 
 /// `s` side, `p` price, `q` quantity, `t` milliseconds, `tn` nanoseconds, `d` id, `i` instrument.
@@ -100,21 +91,17 @@ pub(crate) fn trades(symbol: &str, trades: &[Trade]) -> Body {
         d: trade.id.to_string(),
         i: symbol,
     };
-    success(Method::Trades, trades.iter().map(row).collect())
+    success("public/get-trades", trades.iter().map(row).collect())
 }
 
 #[derive(Serialize)]
 struct Failure {
-    id: i32,
-    method: Method,
     code: u32,
     message: &'static str,
 }
 
-pub(crate) fn unknown_symbol(method: Method) -> Body {
+pub(crate) fn unknown_symbol() -> Body {
     let failure = Failure {
-        id: -1,
-        method,
         code: 40_004,
         message: "Invalid instrument_name",
     };

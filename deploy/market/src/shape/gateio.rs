@@ -4,7 +4,10 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::{Body, change_percent, side, turnover};
-use crate::trade::{Summary, Trade};
+use crate::{
+    asset,
+    trade::{Summary, Trade},
+};
 
 #[derive(Serialize)]
 struct Ticker<'a> {
@@ -81,10 +84,18 @@ struct Failure {
     message: String,
 }
 
+/// A currency that there is not is another error than a pair of known ones.
 pub(crate) fn unknown_symbol(symbol: &str) -> Body {
-    let failure = Failure {
-        label: "INVALID_CURRENCY_PAIR",
-        message: format!("Invalid currency pair {symbol}"),
+    let base = symbol.split_once('_').map(|(base, _)| base);
+    let failure = match base.filter(|base| asset::find(base).is_none()) {
+        Some(base) => Failure {
+            label: "INVALID_CURRENCY",
+            message: format!("Invalid currency {base}"),
+        },
+        None => Failure {
+            label: "INVALID_CURRENCY_PAIR",
+            message: format!("Invalid currency pair {symbol}"),
+        },
     };
     Body::with(StatusCode::BAD_REQUEST, &failure)
 }

@@ -1,6 +1,5 @@
-//! KuCoin.
+//! KuCoin: errors come with HTTP 200.
 
-use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::{Body, change_ratio, difference_e8, side, turnover};
@@ -97,9 +96,8 @@ struct Failure {
 }
 
 pub(crate) fn unknown_symbol() -> Body {
-    let failure = Failure {
+    Body::ok(&Failure {
         code: "400100",
         msg: "This pair is not provided at present",
-    };
-    Body::with(StatusCode::BAD_REQUEST, &failure)
+    })
 }

@@ -220,9 +220,10 @@ mod tests {
             bybit::unknown_symbol(NOW),
             kucoin::unknown_symbol(),
             gateio::unknown_symbol("NOPE_USD"),
+            gateio::unknown_symbol("BTC_NOPE"),
             bitfinex::unknown_symbol(),
             gemini::unknown_symbol("nope\"usd"),
-            cryptocom::unknown_symbol(cryptocom::Method::Tickers),
+            cryptocom::unknown_symbol(),
             htx::unknown_symbol(NOW),
             binance::unknown_symbol(),
             bitget::unknown_symbol("NOPEUSD", NOW),
@@ -234,22 +235,23 @@ mod tests {
                 r#"{"retCode":10001,"retMsg":"Not supported symbols","result":{},"retExtInfo":{},"time":1700000009999}"#,
             ),
             (
-                400,
+                200,
                 r#"{"code":"400100","msg":"This pair is not provided at present"}"#,
             ),
             (
                 400,
-                r#"{"label":"INVALID_CURRENCY_PAIR","message":"Invalid currency pair NOPE_USD"}"#,
+                r#"{"label":"INVALID_CURRENCY","message":"Invalid currency NOPE"}"#,
+            ),
+            (
+                400,
+                r#"{"label":"INVALID_CURRENCY_PAIR","message":"Invalid currency pair BTC_NOPE"}"#,
             ),
             (500, r#"["error",10020,"symbol: invalid"]"#),
             (
                 400,
                 r#"{"result":"error","reason":"Bad Request","message":"Supplied value 'nope\"usd' is not a valid symbol"}"#,
             ),
-            (
-                400,
-                r#"{"id":-1,"method":"public/get-tickers","code":40004,"message":"Invalid instrument_name"}"#,
-            ),
+            (400, r#"{"code":40004,"message":"Invalid instrument_name"}"#),
             (
                 200,
                 r#"{"ts":1700000009999,"status":"error","err-code":"invalid-parameter","err-msg":"invalid symbol"}"#,
