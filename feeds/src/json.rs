@@ -72,6 +72,11 @@ unix_time!(
     Micros,
     -3
 );
+unix_time!(
+    /// Unix nanoseconds.
+    Nanos,
+    -6
+);
 
 /// `value * 10^to_ms` as whole milliseconds, rounded down.
 fn unix_ms(value: Decimal, to_ms: i32) -> Option<u64> {
@@ -171,6 +176,8 @@ mod tests {
         assert_eq!(ms("1e30"), None);
         let micros: Micros = serde_json::from_str("\"1641343699596999\"").expect("micros");
         assert_eq!(micros.ms, 1_641_343_699_596);
+        let nanos: Nanos = serde_json::from_str("1641343699596999999").expect("nanos");
+        assert_eq!(nanos.ms, 1_641_343_699_596);
         let iso: IsoTime = serde_json::from_str("\"2020-01-28T02:13:33.012523Z\"").expect("iso");
         assert_eq!(iso.ms, 1_580_177_613_012);
         assert!(serde_json::from_str::<IsoTime>("\"yesterday\"").is_err());

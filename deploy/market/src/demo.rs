@@ -36,6 +36,15 @@ fn venue(source: &str) -> Venue {
         "binance" => (20, 1),
         "bitstamp" => (180, 8),
         "okx" => (30, 1),
+        "bybit" => (30, 1),
+        "kucoin" => (60, 2),
+        "gateio" => (70, 2),
+        "bitfinex" => (100, 3),
+        "gemini" => (200, 8),
+        "cryptocom" => (60, 2),
+        "htx" => (80, 3),
+        "mexc" => (90, 2),
+        "bitget" => (50, 2),
         _ => (250, 10),
     };
     Venue { lag_ms, pace }
@@ -244,10 +253,10 @@ mod tests {
         let demo = Demo::new(4);
         for hour in 0..300 {
             let now = NOW + hour * 3_600_000;
-            let prices: Vec<i128> = ["coinbase", "kraken", "bitstamp", "binance", "okx"]
+            let prices: Vec<i128> = EXCHANGES
                 .iter()
-                .map(|source| {
-                    demo.trades(source, pair("BTC-USD"), now, 1)[0]
+                .map(|exchange| {
+                    demo.trades(exchange.name, pair("BTC-USD"), now, 1)[0]
                         .price
                         .mantissa
                 })

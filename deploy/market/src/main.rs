@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use touchstone_market::{Faults, Market, Speed, parse_time, serve};
 use tracing_subscriber::EnvFilter;
 
-/// Serves a market in the exchanges' own shapes: coinbase, kraken, binance, binance_us, bitstamp and okx.
+/// Serves a market in the own shapes of every exchange that has an adapter.
 ///
 /// Point a node's base URLs at it, for example `http://127.0.0.1:8090/kraken`.
 #[derive(Parser, Debug)]

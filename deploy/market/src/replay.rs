@@ -357,7 +357,7 @@ mod tests {
         for name in [
             "kraken_BTC-USD.csv.gz",
             "binance_us_BTC-USD.csv.gz",
-            "bybit_BTC-USD.csv.gz",
+            "mtgox_BTC-USD.csv.gz",
             "panel_close.csv.gz",
         ] {
             write(dir.path(), name, &[(0, "100", "1")]);
@@ -367,7 +367,7 @@ mod tests {
         assert_eq!(
             names,
             ["binance_us", "kraken"],
-            "there is no adapter for bybit yet"
+            "there is no adapter for mtgox"
         );
     }
 

@@ -18,10 +18,13 @@ use touchstone_types::{Decimal, FeedName};
 
 use crate::{
     Fault, Market, Summary, Trade,
-    shape::{Body, binance, bitstamp, coinbase, kraken, okx},
+    shape::{
+        Body, binance, bitfinex, bitget, bitstamp, bybit, coinbase, cryptocom, gateio, gemini, htx,
+        kraken, kucoin, mexc, okx,
+    },
 };
 
-/// The most trades in one answer, as at most exchanges.
+/// The most trades in one answer.
 const TRADES_MAX: usize = 1_000;
 /// How long a silent exchange keeps a request.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -34,14 +37,18 @@ struct App {
     stopped: CancellationToken,
 }
 
+/// What the exchanges call the symbol and the number of trades.
 #[derive(Deserialize, Default)]
 struct Params {
-    pair: Option<String>,
+    #[serde(
+        alias = "pair",
+        alias = "instId",
+        alias = "currency_pair",
+        alias = "instrument_name"
+    )]
     symbol: Option<String>,
-    #[serde(rename = "instId")]
-    inst_id: Option<String>,
+    #[serde(alias = "count", alias = "limit_trades")]
     limit: Option<String>,
-    count: Option<String>,
     time: Option<String>,
 }
 
@@ -99,7 +106,7 @@ impl App {
             .map(|s| self.pair(ask.source, s))
             .collect();
         let Some([pair, ..]) = asked.as_deref() else {
-            return unknown_symbol(ask.source);
+            return unknown_symbol(ask);
         };
         match ask.kind {
             Kind::Trades | Kind::PlainTrades => {
@@ -127,10 +134,10 @@ impl App {
                         )
                     })
                     .collect();
-                let [(_, summary), ..] = summaries.as_slice() else {
-                    return unknown_symbol(ask.source);
+                let [(pair, summary), ..] = summaries.as_slice() else {
+                    return unknown_symbol(ask);
                 };
-                ticker(ask, summary, &summaries)
+                ticker(ask, *pair, summary, &summaries)
             }
         }
     }
@@ -182,12 +189,21 @@ fn json(body: Body) -> Response {
         .into_response()
 }
 
-fn unknown_symbol(source: &str) -> Body {
-    match source {
+fn unknown_symbol(ask: &Ask<'_>) -> Body {
+    match ask.source {
         "coinbase" => coinbase::unknown_symbol(),
         "kraken" => kraken::unknown_symbol(),
         "bitstamp" => bitstamp::unknown_symbol(),
         "okx" => okx::unknown_symbol(),
+        "bybit" => bybit::unknown_symbol(ask.now_ms),
+        "kucoin" => kucoin::unknown_symbol(),
+        "gateio" => gateio::unknown_symbol(ask.symbol),
+        "bitfinex" => bitfinex::unknown_symbol(),
+        "gemini" => gemini::unknown_symbol(ask.symbol),
+        "cryptocom" => cryptocom::unknown_symbol(),
+        "htx" => htx::unknown_symbol(ask.now_ms),
+        "bitget" => bitget::unknown_symbol(ask.symbol, ask.now_ms),
+        // MEXC has the same.
         _ => binance::unknown_symbol(),
     }
 }
@@ -198,20 +214,54 @@ fn list(ask: &Ask<'_>, pair: FeedName, trades: &[Trade]) -> Body {
         "kraken" => kraken::trades(pair, trades),
         "bitstamp" => bitstamp::transactions(trades),
         "okx" => okx::trades(ask.symbol, trades),
+        "bybit" => bybit::trades(ask.symbol, trades, ask.now_ms),
+        "kucoin" => kucoin::histories(trades),
+        "gateio" => gateio::trades(ask.symbol, trades),
+        "bitfinex" => bitfinex::trades(trades),
+        "gemini" => gemini::trades(trades),
+        "cryptocom" => cryptocom::trades(ask.symbol, trades),
+        "htx" => htx::trade(ask.symbol, trades, ask.now_ms),
+        "mexc" => mexc::trades(trades),
+        "bitget" => bitget::fills(ask.symbol, trades, ask.now_ms),
         _ if ask.kind == Kind::PlainTrades => binance::trades(trades),
         _ => binance::aggregate_trades(trades),
     }
 }
 
-fn ticker(ask: &Ask<'_>, summary: &Summary, all: &[(FeedName, Summary)]) -> Body {
+fn ticker(ask: &Ask<'_>, pair: FeedName, summary: &Summary, all: &[(FeedName, Summary)]) -> Body {
     match (ask.source, ask.kind) {
         ("coinbase", _) => coinbase::ticker(summary),
         ("kraken", _) => kraken::ticker(all),
         ("bitstamp", _) => bitstamp::ticker(summary, ask.now_ms),
         ("okx", _) => okx::ticker(ask.symbol, summary, ask.now_ms),
+        ("bybit", _) => bybit::ticker(ask.symbol, summary, ask.now_ms),
+        ("kucoin", _) => kucoin::stats(ask.symbol, summary, ask.now_ms),
+        ("gateio", _) => gateio::ticker(ask.symbol, summary),
+        ("bitfinex", _) => bitfinex::ticker(summary),
+        ("gemini", _) => gemini::ticker(pair, summary, ask.now_ms),
+        ("cryptocom", _) => cryptocom::tickers(ask.symbol, summary, ask.now_ms),
+        ("htx", _) => htx::merged(ask.symbol, summary, ask.now_ms),
+        ("mexc", _) => mexc::ticker(ask.symbol, summary, ask.now_ms),
+        ("bitget", _) => bitget::ticker(ask.symbol, summary, ask.now_ms),
         (_, Kind::Price) => binance::price(ask.symbol, summary),
         (_, Kind::Book) => binance::book_ticker(ask.symbol, summary),
         _ => binance::ticker(ask.symbol, summary, ask.now_ms),
+    }
+}
+
+/// How many trades there are in an answer to a request that does not say it, and at most.
+fn limits(source: &str) -> (usize, usize) {
+    match source {
+        "bybit" => (60, 60),
+        "kucoin" => (100, 100),
+        "gateio" => (100, TRADES_MAX),
+        "bitfinex" => (125, TRADES_MAX),
+        "gemini" => (50, 500),
+        "cryptocom" => (25, 150),
+        "htx" => (1, 1),
+        "mexc" => (500, TRADES_MAX),
+        "bitget" => (100, 500),
+        _ => (TRADES_MAX, TRADES_MAX),
     }
 }
 
@@ -227,8 +277,9 @@ fn route(source: &'static str, kind: Kind) -> axum::routing::MethodRouter<Arc<Ap
               path: Option<Path<String>>,
               Query(params): Query<Params>| async move {
             let in_path = path.map(|Path(symbol)| symbol);
-            let symbol = in_path.or(params.pair).or(params.symbol).or(params.inst_id);
-            let limit = params.limit.or(params.count).and_then(|n| n.parse().ok());
+            let symbol = in_path.or(params.symbol);
+            let (limit_default, limit_max) = limits(source);
+            let limit: Option<usize> = params.limit.and_then(|n| n.parse().ok());
             let now_ms = now_ms();
             // Bitstamp's answer covers a span of time, by default the last hour.
             let span_ms = match (source, params.time.as_deref()) {
@@ -241,7 +292,7 @@ fn route(source: &'static str, kind: Kind) -> axum::routing::MethodRouter<Arc<Ap
                 source,
                 kind,
                 symbol: symbol.as_deref().unwrap_or_default(),
-                limit: limit.unwrap_or(TRADES_MAX).clamp(1, TRADES_MAX),
+                limit: limit.unwrap_or(limit_default).clamp(1, limit_max),
                 since_ms: now_ms.saturating_sub(span_ms),
                 now_ms,
             })
@@ -259,31 +310,46 @@ fn binance_routes(source: &'static str) -> Router<Arc<App>> {
         .route("/api/v3/trades", route(source, Kind::PlainTrades))
 }
 
+/// Where each exchange answers what.
+#[rustfmt::skip]
+const PATHS: [(&str, &str, Kind); 26] = [
+    ("coinbase", "/products/{symbol}/ticker", Kind::Ticker),
+    ("coinbase", "/products/{symbol}/trades", Kind::Trades),
+    ("kraken", "/0/public/Ticker", Kind::Ticker),
+    ("kraken", "/0/public/Trades", Kind::Trades),
+    ("bitstamp", "/api/v2/ticker/{symbol}/", Kind::Ticker),
+    ("bitstamp", "/api/v2/transactions/{symbol}/", Kind::Trades),
+    ("okx", "/api/v5/market/ticker", Kind::Ticker),
+    ("okx", "/api/v5/market/trades", Kind::Trades),
+    ("bybit", "/v5/market/tickers", Kind::Ticker),
+    ("bybit", "/v5/market/recent-trade", Kind::Trades),
+    ("kucoin", "/api/v1/market/stats", Kind::Ticker),
+    ("kucoin", "/api/v1/market/histories", Kind::Trades),
+    ("gateio", "/api/v4/spot/tickers", Kind::Ticker),
+    ("gateio", "/api/v4/spot/trades", Kind::Trades),
+    ("bitfinex", "/v2/ticker/{symbol}", Kind::Ticker),
+    ("bitfinex", "/v2/trades/{symbol}/hist", Kind::Trades),
+    ("gemini", "/v1/pubticker/{symbol}", Kind::Ticker),
+    ("gemini", "/v1/trades/{symbol}", Kind::Trades),
+    ("cryptocom", "/exchange/v1/public/get-tickers", Kind::Ticker),
+    ("cryptocom", "/exchange/v1/public/get-trades", Kind::Trades),
+    ("htx", "/market/detail/merged", Kind::Ticker),
+    ("htx", "/market/trade", Kind::Trades),
+    ("mexc", "/api/v3/ticker/24hr", Kind::Ticker),
+    ("mexc", "/api/v3/trades", Kind::Trades),
+    ("bitget", "/api/v2/spot/market/tickers", Kind::Ticker),
+    ("bitget", "/api/v2/spot/market/fills", Kind::Trades),
+];
+
 /// Every exchange's routes; a silent fault ends early when `stopped` is cancelled.
 pub fn router(market: Market, stopped: CancellationToken) -> Router {
-    Router::new()
-        .route(
-            "/coinbase/products/{symbol}/ticker",
-            route("coinbase", Kind::Ticker),
-        )
-        .route(
-            "/coinbase/products/{symbol}/trades",
-            route("coinbase", Kind::Trades),
-        )
-        .route("/kraken/0/public/Ticker", route("kraken", Kind::Ticker))
-        .route("/kraken/0/public/Trades", route("kraken", Kind::Trades))
+    PATHS
+        .iter()
+        .fold(Router::new(), |router, (source, path, kind)| {
+            router.route(&format!("/{source}{path}"), route(source, *kind))
+        })
         .nest("/binance", binance_routes("binance"))
         .nest("/binance_us", binance_routes("binance_us"))
-        .route(
-            "/bitstamp/api/v2/ticker/{symbol}/",
-            route("bitstamp", Kind::Ticker),
-        )
-        .route(
-            "/bitstamp/api/v2/transactions/{symbol}/",
-            route("bitstamp", Kind::Trades),
-        )
-        .route("/okx/api/v5/market/ticker", route("okx", Kind::Ticker))
-        .route("/okx/api/v5/market/trades", route("okx", Kind::Trades))
         .with_state(Arc::new(App::new(market, stopped)))
 }
 

@@ -11,11 +11,11 @@ use flate2::{Compression, write::GzEncoder};
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 use touchstone_feeds::{
-    DropReason, EXCHANGES, Endpoint, FeedsConfig, ParseError, Poller, Priced, default_feeds,
-    feeds_for_markets, fetch_feed,
+    DropReason, EXCHANGES, Endpoint, Exchange, FeedsConfig, ParseError, Poller, Priced,
+    default_feeds, feeds_for_markets, fetch_feed,
 };
 use touchstone_market::{Faults, Market, Speed, serve};
-use touchstone_types::{Decimal, FeedName, Status};
+use touchstone_types::{Decimal, FeedName, FeedSpec, Market as MarketName, Status};
 
 fn now_ms() -> u64 {
     let since = SystemTime::now()
@@ -100,32 +100,36 @@ async fn every_adapter_reads_every_answer() {
                 let quotes = exchange.parse(pair(text), endpoint, &body).expect(&context);
                 let newest = exchange.newest(quotes).expect(&context);
                 assert!(newest.price.is_positive());
+                // A ticker that dates its price is the one that is polled.
                 assert_eq!(
                     newest.trade_time_ms.is_some(),
-                    endpoint == Endpoint::Trades || exchange.name == "coinbase"
+                    endpoint == Endpoint::Trades || endpoint == exchange.polled,
+                    "{context}"
                 );
                 assert!(newest.trade_time_ms <= Some(now_ms()), "{context}");
             }
         }
-        let request = exchange
-            .request(&base, pair("NOPE-USD"), exchange.polled)
-            .expect("request");
-        let body = client
-            .get(&request.url)
-            .send()
-            .await
-            .expect("answer")
-            .bytes()
-            .await
-            .expect("body");
-        let error = exchange
-            .parse(pair("NOPE-USD"), exchange.polled, &body)
-            .expect_err("unknown");
-        assert!(
-            matches!(error, ParseError::Exchange { .. }),
-            "{}: {error}",
-            exchange.name
-        );
+        for endpoint in [Endpoint::Ticker, Endpoint::Trades] {
+            let request = exchange
+                .request(&base, pair("NOPE-USD"), endpoint)
+                .expect("request");
+            let body = client
+                .get(&request.url)
+                .send()
+                .await
+                .expect("answer")
+                .bytes()
+                .await
+                .expect("body");
+            let error = exchange
+                .parse(pair("NOPE-USD"), endpoint, &body)
+                .expect_err("unknown");
+            assert!(
+                matches!(error, ParseError::Exchange { .. }),
+                "{}: {error}",
+                request.url
+            );
+        }
     }
     served.stop().await;
 }
@@ -157,6 +161,31 @@ async fn the_poller_prices_all_twelve_feeds() {
     );
     shutdown.cancel();
     handle.stopped().await;
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn one_feed_is_priced_by_all_exchanges() {
+    let served = served(Market::demo(10).with_faults(Faults::none())).await;
+    let source = |exchange: &Exchange| MarketName {
+        source: exchange.name.to_owned(),
+        pair: pair("BTC-USD"),
+    };
+    let feed = FeedSpec {
+        name: pair("BTC-USD"),
+        exponent: -8,
+        sources: EXCHANGES.iter().map(source).collect(),
+        min_sources: 1,
+        max_quote_age_ms: 60_000,
+        outlier_mads_milli: 5_000,
+        outlier_floor_ppm: 20_000,
+    };
+    let fetched = fetch_feed(&served.config(), &[feed], pair("BTC-USD"))
+        .await
+        .expect("fetched");
+    // A unit of time that is misread on one side would show as a stale quote or one of the future.
+    assert!(fetched.feed.dropped.is_empty(), "{}", fetched.feed);
+    assert_eq!(fetched.feed.used.len(), EXCHANGES.len(), "{}", fetched.feed);
     served.stop().await;
 }
 

@@ -60,17 +60,37 @@ impl ParseError {
         }
     }
 
+    pub(super) fn gzip(why: &str) -> Self {
+        Self::Json(shorten(&format!("not gzip that can be read: {why}")))
+    }
+
     /// Whether the exchange says that it was asked too often.
     pub fn is_rate_limit(&self) -> bool {
         let Self::Exchange { code, message } = self else {
             return false;
         };
-        // OKX 50011; Binance -1003; Kraken has texts only.
-        matches!(code.as_str(), "50011" | "-1003")
+        let codes = [
+            "50011",             // OKX
+            "-1003",             // Binance
+            "10006",             // Bybit, for one key
+            "10018",             // Bybit, for one address
+            "429000",            // KuCoin
+            "TOO_MANY_REQUESTS", // Gate.io
+            "11010",             // Bitfinex
+            "ERR_RATE_LIMIT",    // Bitfinex
+            "RateLimit",         // Gemini
+            "42901",             // Crypto.com
+            "429",               // MEXC, Bitget
+            "30006",             // Bitget, in frames
+            "30007",             // Bitget, in frames
+        ];
+        // Kraken and HTX have texts only.
+        codes.contains(&code.as_str())
             || [
                 "EAPI:Rate limit exceeded",
                 "EGeneral:Too many requests",
                 "EService:Throttled",
+                "too many request",
             ]
             .iter()
             .any(|text| message.starts_with(text))

@@ -1,16 +1,33 @@
 //! One module per exchange, each a pair of pure functions: build the request, parse the answer.
 //!
 //! A price is taken with the time of its trade. Where an exchange's ticker does not date its last trade (Kraken has no
-//! time at all; Binance, Bitstamp and OKX write the server's time) the list of trades is polled instead.
+//! time at all; Binance, Bitstamp, OKX and most others write the server's time) the list of trades is polled instead.
+//!
+//! An answer about another pair is refused as far as it says what it is about. Which answers do not say it, is written
+//! at the head of each module.
 
 mod binance;
+mod bitfinex;
+mod bitget;
 mod bitstamp;
+mod bybit;
 mod coinbase;
+#[cfg(test)]
+mod conformance;
+mod cryptocom;
 mod error;
+mod gateio;
+mod gemini;
+mod gzip;
+mod htx;
 mod kraken;
+mod kucoin;
+mod mexc;
 mod okx;
 #[cfg(test)]
 mod test_support;
+
+use std::borrow::Cow;
 
 pub use error::{ParseError, RequestError};
 use touchstone_types::{Decimal, FeedName};
@@ -63,13 +80,22 @@ pub struct Exchange {
 }
 
 /// Every exchange that this version speaks to.
-pub static EXCHANGES: [Exchange; 6] = [
+pub static EXCHANGES: [Exchange; 15] = [
     coinbase::EXCHANGE,
     kraken::EXCHANGE,
     binance::EXCHANGE,
     binance::EXCHANGE_US,
     bitstamp::EXCHANGE,
     okx::EXCHANGE,
+    bybit::EXCHANGE,
+    kucoin::EXCHANGE,
+    gateio::EXCHANGE,
+    bitfinex::EXCHANGE,
+    gemini::EXCHANGE,
+    cryptocom::EXCHANGE,
+    htx::EXCHANGE,
+    mexc::EXCHANGE,
+    bitget::EXCHANGE,
 ];
 
 impl Exchange {
@@ -105,8 +131,8 @@ impl Exchange {
         })
     }
 
-    /// The quotes in an answer, in its own order. A list without trades, a WebSocket heartbeat or a confirmation has
-    /// none.
+    /// The quotes in an answer, in the order in which the exchange lists its trades. A list without trades, a WebSocket
+    /// heartbeat or a confirmation has none. A frame may be compressed with gzip.
     ///
     /// # Errors
     /// A body of another shape, the exchange's own error, an answer about another pair, a number that does not fit.
@@ -116,7 +142,11 @@ impl Exchange {
         endpoint: Endpoint,
         body: &[u8],
     ) -> Result<Vec<Quote>, ParseError> {
-        let ticks = (self.parse)(pair, endpoint, body)?;
+        let body = match endpoint {
+            Endpoint::Ws => gzip::text(body)?,
+            Endpoint::Ticker | Endpoint::Trades => Cow::Borrowed(body),
+        };
+        let ticks = (self.parse)(pair, endpoint, &body)?;
         let quote = |tick: Tick| Quote {
             source: self.name.to_owned(),
             pair,
@@ -132,7 +162,8 @@ impl Exchange {
     /// # Errors
     /// No JSON array or object, or a shape that none of this exchange's endpoints has.
     pub fn detect(&self, body: &[u8]) -> Result<Endpoint, ParseError> {
-        (self.detect)(&Shape::of(body)?).ok_or(ParseError::Shape {
+        let body = gzip::text(body)?;
+        (self.detect)(&Shape::of(&body)?).ok_or(ParseError::Shape {
             source_name: self.name,
         })
     }
@@ -188,6 +219,15 @@ mod tests {
                 "http://h/x/api/v3/aggTrades?symbol=BTCUSD&limit=1",
                 "http://h/x/api/v2/transactions/btcusd/?time=minute",
                 "http://h/x/api/v5/market/trades?instId=BTC-USD&limit=1",
+                "http://h/x/v5/market/recent-trade?category=spot&symbol=BTCUSD&limit=1",
+                "http://h/x/api/v1/market/histories?symbol=BTC-USD",
+                "http://h/x/api/v4/spot/trades?currency_pair=BTC_USD&limit=1",
+                "http://h/x/v2/trades/tBTCUSD/hist?limit=1",
+                "http://h/x/v1/trades/btcusd?limit_trades=1",
+                "http://h/x/exchange/v1/public/get-trades?instrument_name=BTC_USD&count=1",
+                "http://h/x/market/trade?symbol=btcusd",
+                "http://h/x/api/v3/trades?symbol=BTCUSD&limit=1",
+                "http://h/x/api/v2/spot/market/fills?symbol=BTCUSD&limit=1",
             ]
         );
         for exchange in &EXCHANGES {

@@ -4,10 +4,8 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use touchstone_types::Decimal;
 
-use super::{Body, change_percent, difference_e8, e8};
+use super::{Body, DAY_MS, change_percent, difference_e8, e8, turnover};
 use crate::trade::{Side, Summary, Trade};
-
-const DAY_MS: u64 = 86_400_000;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,11 +40,6 @@ pub(crate) fn ticker(symbol: &str, summary: &Summary, now_ms: u64) -> Body {
         ask,
         day,
     } = summary;
-    let quote_volume = day
-        .volume
-        .checked_mul(day.vwap)
-        .and_then(|v| v.rescale(-8))
-        .unwrap_or(Decimal::new(0, -8));
     Body::ok(&Ticker {
         symbol,
         price_change: difference_e8(day.open, last.price).to_string(),
@@ -63,7 +56,7 @@ pub(crate) fn ticker(symbol: &str, summary: &Summary, now_ms: u64) -> Body {
         high_price: e8(day.high),
         low_price: e8(day.low),
         volume: e8(day.volume),
-        quote_volume: e8(quote_volume),
+        quote_volume: turnover(day).to_string(),
         open_time: now_ms.saturating_sub(DAY_MS),
         // The server's time, whenever the last trade was.
         close_time: now_ms,
@@ -136,10 +129,11 @@ pub(crate) fn aggregate_trades(newest_first: &[Trade]) -> Body {
     Body::ok(&newest_first.iter().rev().map(row).collect::<Vec<_>>())
 }
 
+/// A trade of `trades`, here and at MEXC.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PlainTrade {
-    id: u64,
+pub(super) struct PlainTrade {
+    id: Option<u64>,
     price: String,
     qty: String,
     quote_qty: String,
@@ -148,20 +142,27 @@ struct PlainTrade {
     is_best_match: bool,
 }
 
+impl PlainTrade {
+    /// With numbers as `write` writes them.
+    pub(super) fn of(trade: &Trade, id: Option<u64>, write: fn(Decimal) -> String) -> Self {
+        Self {
+            id,
+            price: write(trade.price),
+            qty: write(trade.amount),
+            quote_qty: trade
+                .price
+                .checked_mul(trade.amount)
+                .map_or_else(|_| "0.00000000".to_owned(), write),
+            time: trade.time_ms(),
+            is_buyer_maker: trade.side == Side::Sell,
+            is_best_match: true,
+        }
+    }
+}
+
 /// Oldest first.
 pub(crate) fn trades(newest_first: &[Trade]) -> Body {
-    let row = |trade: &Trade| PlainTrade {
-        id: trade.id,
-        price: e8(trade.price),
-        qty: e8(trade.amount),
-        quote_qty: trade
-            .price
-            .checked_mul(trade.amount)
-            .map_or_else(|_| "0.00000000".to_owned(), e8),
-        time: trade.time_ms(),
-        is_buyer_maker: trade.side == Side::Sell,
-        is_best_match: true,
-    };
+    let row = |trade: &Trade| PlainTrade::of(trade, Some(trade.id), e8);
     Body::ok(&newest_first.iter().rev().map(row).collect::<Vec<_>>())
 }
 

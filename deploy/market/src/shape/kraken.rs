@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use touchstone_types::{Decimal, FeedName};
 
-use super::{Body, e8};
+use super::{Body, e8, raw};
 use crate::trade::{Side, Summary, Trade};
 
 /// The key under which Kraken answers: in markets against a fiat currency its old assets carry an X, fiat currencies a Z.
@@ -99,7 +99,7 @@ struct Row(
 fn seconds(time_us: u64) -> Box<RawValue> {
     let text = format!("{}.{:06}", time_us / 1_000_000, time_us % 1_000_000);
     let text = text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    raw(text)
 }
 
 /// Oldest first; `last` is the time of the newest trade in nanoseconds.

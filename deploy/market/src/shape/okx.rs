@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Body;
-use crate::trade::{Side, Summary, Trade};
+use super::{Body, side};
+use crate::trade::{Summary, Trade};
 
 #[derive(Serialize)]
 struct Answer<T> {
@@ -82,10 +82,7 @@ struct TradeRow<'a> {
 pub(crate) fn trades(symbol: &str, trades: &[Trade]) -> Body {
     let row = |trade: &Trade| TradeRow {
         inst_id: symbol,
-        side: match trade.side {
-            Side::Buy => "buy",
-            Side::Sell => "sell",
-        },
+        side: side(trade.side),
         sz: trade.amount.to_string(),
         px: trade.price.to_string(),
         trade_id: trade.id.to_string(),
