@@ -64,9 +64,12 @@ impl From<Infallible> for Failed {
     }
 }
 
+/// A feed's price and status.
+type Shown = (Option<String>, Status);
+
 struct Seen {
     /// Seconds from the start, then each feed's price and status.
-    moments: Vec<(u64, Vec<(Option<String>, Status)>)>,
+    moments: Vec<(u64, Vec<Shown>)>,
     summary: Summary,
     tables: Vec<Vec<String>>,
     charts: Vec<Option<String>>,
